@@ -1,0 +1,1 @@
+"""What every service stands on; nothing in here knows what a card is."""

@@ -1,0 +1,271 @@
+"""Where commands are handled: fold, ask, decide, append – and answer the same when asked the same again."""
+
+import asyncio
+import inspect
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from libs.eventsourcing.codec import Codec, Upcast, members
+from libs.eventsourcing.store import Append, Appended, Conflict, NewDue, NewFact, NewMessage, Replayed, Store
+from libs.kernel.clocks import Clock, to_the_millisecond
+from libs.kernel.decider import Decider
+from libs.kernel.ids import derived
+from libs.kernel.outages import Outage, OutcomeUnknown
+from libs.kernel.refusals import Refused, Unfit, refusal_code
+
+S = TypeVar("S")
+
+ATTEMPTS_MAX = 20
+CACHE_MAX = 20_000
+
+
+class KeyReused(Unfit):
+    """This Idempotency-Key was used before with another request; send a new request under a new key."""
+
+
+class StaleView(Refused):
+    """This has changed since you last looked (you saw version {seen}, it stands at {now}); look again, then decide."""
+
+    status = 412
+
+
+class Contract(Protocol):
+    """A message as the rest of the city reads it."""
+
+    @classmethod
+    def type_name(cls) -> str: ...
+
+    def model_dump_json(self) -> str: ...
+
+
+def _itself(key: str) -> str:
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Generic[S]):
+    """One kind of stream, and all the shell needs to know about it.
+
+    `commands` and `facts` are the unions that the decider reads; `key` names the stream's own id in a command;
+    `routing_key` turns that id into the key by which the log is sharded; `tell` says what is published of a fact.
+    """
+
+    category: str
+    decider: Decider[Any, S, Any]
+    commands: Any
+    facts: Any
+    key: Callable[[Any], str]
+    tell: Callable[[Any], Contract | None]
+    routing_key: Callable[[str], str] = _itself
+    upcasts: Mapping[str, Upcast] = field(default_factory=dict)
+
+    def stream(self, key: str) -> str:
+        return f"{self.category}-{key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks, through which channel, why, and under which command id; it is stored beside the facts (INV-13).
+
+    `expected` is the version that the caller saw (If-Match); `guard` refuses callers who may not touch this state;
+    `remember_refusal` keeps a refusal as the command's answer, as callers need who cannot be told.
+    """
+
+    command_id: UUID
+    actor: str
+    channel: str
+    reason: str = ""
+    city: str = ""
+    bylaws: str = ""
+    correlation: str = ""
+    causation: str = ""
+    trace: str = ""
+    fingerprint: bytes = b""
+    expected: int | None = None
+    guard: Callable[[Any], None] | None = None
+    remember_refusal: bool = False
+
+    def meta(self) -> str:
+        named = ("actor", "channel", "reason", "city", "bylaws", "correlation", "causation", "trace")
+        return json.dumps({name: text for name in named if (text := getattr(self, name))}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[S]):
+    """How a stream stands: its state, its version, and when its last fact took effect."""
+
+    state: S
+    version: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Generic[S]):
+    """What a command came to. The answer to the caller is made from `state` alone, so a replay answers the same.
+
+    `state` and `version` are those right after the command; `refusal` is the code of a remembered refusal.
+    """
+
+    state: S
+    version: int
+    replayed: bool = False
+    refusal: str = ""
+
+
+Ask = Callable[[S, datetime], Any]
+
+
+class Desk(Generic[S]):
+    """Handles the commands of one aggregate.
+
+    A cached state may only say yes, for the append checks its version; a no is never said, and nothing is called done
+    already, without a fresh look.
+    """
+
+    def __init__(self, aggregate: Aggregate[S], store: Store, city: Clock, codec: Codec | None = None) -> None:
+        self.aggregate = aggregate
+        self._store, self._city = store, city
+        self._codec = codec or codec_of([aggregate])
+        self._cache: OrderedDict[str, Standing[S]] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def standing(self, key: str) -> Standing[S]:
+        """How this stream stands now, everywhere."""
+        stream = self.aggregate.stream(key)
+        known = self._cache.get(stream) or Standing(self.aggregate.decider.initial, 0, None)
+        return self._keep(stream, await self._caught_up(stream, known))
+
+    async def handle(self, key: str, ask: Ask[S], order: Order) -> Receipt[S]:
+        """Decide and store what `ask(state, at)` wants; `ask` may be asynchronous and is asked anew after a conflict.
+
+        Raises Refused (nothing has happened), OutcomeUnknown (repeat under the same command id) or Outage (repeat).
+        """
+        stream = self.aggregate.stream(key)
+        async with self._turn(stream):
+            fresh = False
+            for attempt in range(ATTEMPTS_MAX):
+                standing = None if fresh else self._cache.get(stream)
+                fresh = standing is None
+                standing = standing or await self.standing(key)
+                try:
+                    wanted, after = await self._decide(stream, key, standing, ask, order)
+                except Refused as refused:
+                    if not fresh:
+                        fresh = True
+                        continue
+                    if done := await self._store.find(order.command_id):
+                        return await self._replay(stream, done, order)
+                    if not order.remember_refusal:
+                        raise
+                    wanted, after = self._empty(stream, key, standing, order, refusal_code(type(refused))), standing
+                if not wanted.facts and not fresh:
+                    fresh = True
+                    continue
+                try:
+                    outcome = await self._store.append(wanted)
+                except OutcomeUnknown:
+                    if attempt == ATTEMPTS_MAX - 1:
+                        raise
+                    self._cache.pop(stream, None)
+                    await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
+                    continue
+                match outcome:
+                    case Appended():
+                        self._keep(stream, after)
+                        return Receipt(after.state, after.version, refusal=wanted.refusal)
+                    case Replayed():
+                        return await self._replay(stream, outcome, order)
+                    case Conflict():
+                        fresh = True
+        raise Outage("too many others are changing the same record at this moment")
+
+    async def _decide(
+        self, stream: str, key: str, standing: Standing[S], ask: Ask[S], order: Order
+    ) -> tuple[Append, Standing[S]]:
+        decider = self.aggregate.decider
+        if order.guard is not None:
+            order.guard(standing.state)
+        if order.expected is not None and order.expected != standing.version:
+            raise StaleView(seen=order.expected, now=standing.version)
+        at = self._moment(standing)
+        command = ask(standing.state, at)
+        if inspect.isawaitable(command):
+            command = await command
+        facts = decider.decide(command, standing.state)
+        told = [(nth, message) for nth, fact in enumerate(facts) if (message := self.aggregate.tell(fact))]
+        dues = [due for fact in facts for due in decider.due(fact)]
+        wanted = replace(
+            self._empty(stream, key, standing, order),
+            effective_at=at,
+            facts=[NewFact(*self._codec.write(fact)) for fact in facts],
+            messages=[NewMessage(nth, message.type_name(), message.model_dump_json()) for nth, message in told],
+            dues=[
+                NewDue(derived(order.command_id, nth), due.at, *self._codec.write(due.command))
+                for nth, due in enumerate(dues)
+            ],
+        )
+        after = Standing(
+            decider.fold(facts, standing.state), standing.version + len(facts), at if facts else standing.last_at
+        )
+        return wanted, after
+
+    def _empty(self, stream: str, key: str, standing: Standing[S], order: Order, refusal: str = "") -> Append:
+        return Append(
+            command_id=order.command_id,
+            stream=stream,
+            routing_key=self.aggregate.routing_key(key),
+            expected=standing.version,
+            effective_at=self._moment(standing),
+            meta=order.meta(),
+            trace=order.trace,
+            fingerprint=order.fingerprint,
+            refusal=refusal,
+        )
+
+    def _moment(self, standing: Standing[S]) -> datetime:
+        """Now, in city time; never before the stream's last fact."""
+        now = to_the_millisecond(self._city.now())
+        return now if standing.last_at is None else max(now, standing.last_at)
+
+    async def _replay(self, stream: str, done: Replayed, order: Order) -> Receipt[S]:
+        """The same answer as the first time: the state as it was right after the command."""
+        if done.fingerprint != order.fingerprint or done.stream != stream:
+            raise KeyReused
+        facts = [row for row in await self._store.read(stream) if row.version <= done.version]
+        state = self.aggregate.decider.fold(self._codec.read(row.name, row.data) for row in facts)
+        return Receipt(state, done.version, replayed=True, refusal=done.refusal)
+
+    async def _caught_up(self, stream: str, known: Standing[S]) -> Standing[S]:
+        rows = await self._store.read(stream, after=known.version)
+        if not rows:
+            return known
+        state = self.aggregate.decider.fold((self._codec.read(row.name, row.data) for row in rows), known.state)
+        return Standing(state, rows[-1].version, rows[-1].effective_at)
+
+    def _keep(self, stream: str, standing: Standing[S]) -> Standing[S]:
+        if standing.version:
+            self._cache[stream] = standing
+            self._cache.move_to_end(stream)
+            if len(self._cache) > CACHE_MAX:
+                self._cache.popitem(last=False)
+        return standing
+
+    def _turn(self, stream: str) -> asyncio.Lock:
+        """One at a time per stream in this process, for waiting is cheaper than a conflict."""
+        turn = self._turns.get(stream)
+        if turn is None:
+            turn = self._turns[stream] = asyncio.Lock()
+        return turn
+
+
+def codec_of(aggregates: Sequence[Aggregate[Any]]) -> Codec:
+    """Reads and writes every fact and command of these aggregates."""
+    classes = [cls for a in aggregates for union in (a.facts, a.commands) for cls in members(union)]
+    upcasts = {name: upcast for a in aggregates for name, upcast in a.upcasts.items()}
+    return Codec(classes, upcasts)

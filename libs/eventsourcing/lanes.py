@@ -1,0 +1,76 @@
+"""Batches that form by themselves: what arrives while one batch is on its way makes the next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from libs.eventsourcing.store import Append, Outcome
+from libs.kernel.outages import Outage
+
+BATCH_MAX = 512
+
+Flush = Callable[[Sequence[Append]], Awaitable[Sequence[Outcome]]]
+
+
+class Lane:
+    """Sends one batch at a time, without a timer: the batch grows with the load, and a lone command never waits."""
+
+    def __init__(self, flush: Flush) -> None:
+        self._flush = flush
+        self._waiting: deque[tuple[Append, asyncio.Future[Outcome]]] = deque()
+        self._driver: asyncio.Task[None] | None = None
+
+    async def submit(self, wanted: Append) -> Outcome:
+        """Store this command with whatever else is waiting; what fails, fails alone."""
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, answer))
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive())
+        return await answer
+
+    async def drained(self) -> None:
+        """Wait until nothing is under way."""
+        if self._driver is not None:
+            await self._driver
+
+    async def _drive(self) -> None:
+        while self._waiting:
+            await self._send(self._next_batch())
+
+    def _next_batch(self) -> list[tuple[Append, asyncio.Future[Outcome]]]:
+        """At most one command per stream: the second was decided on a version that the first is about to change."""
+        batch: list[tuple[Append, asyncio.Future[Outcome]]] = []
+        later: list[tuple[Append, asyncio.Future[Outcome]]] = []
+        streams = set()
+        while self._waiting and len(batch) < BATCH_MAX:
+            wanted, answer = self._waiting.popleft()
+            if wanted.stream in streams or wanted.command_id in streams:
+                later.append((wanted, answer))
+            else:
+                streams |= {wanted.stream, wanted.command_id}
+                batch.append((wanted, answer))
+        self._waiting.extendleft(reversed(later))
+        return batch
+
+    async def _send(self, batch: list[tuple[Append, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._flush([wanted for wanted, _ in batch])
+        except Outage as outage:
+            for _, answer in batch:
+                _fail(answer, outage)
+        except Exception as poison:
+            if len(batch) == 1:
+                _fail(batch[0][1], poison)
+                return
+            middle = len(batch) // 2  # One transaction has failed as a whole, so both halves are still to be done.
+            await self._send(batch[:middle])
+            await self._send(batch[middle:])
+        else:
+            for (_, answer), outcome in zip(batch, outcomes, strict=True):
+                if not answer.done():
+                    answer.set_result(outcome)
+
+
+def _fail(answer: asyncio.Future[Outcome], why: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(why)

@@ -1,0 +1,238 @@
+"""The event store on PostgreSQL: grouped appends, gap-free shards, one round trip for many commands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, TypeVar
+from uuid import UUID
+from zlib import crc32
+
+import asyncpg
+
+from libs.eventsourcing.lanes import Lane
+from libs.eventsourcing.store import (
+    SHARDS,
+    Append,
+    Appended,
+    Conflict,
+    Doorbell,
+    DueCommand,
+    Outcome,
+    Outgoing,
+    Recorded,
+    Replayed,
+)
+from libs.kernel.clocks import Clock
+from libs.kernel.outages import Outage, OutcomeUnknown
+
+LANES = 2  # Concurrent batches per process; each serves half of the shards.
+
+# A dying server shows as InternalClientError at least as often as by its proper name.
+LOST = (OSError, asyncio.TimeoutError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError, asyncpg.OperatorInterventionError)  # fmt: skip
+FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.TooManyConnectionsError)
+
+
+def ddl(schema: str) -> str:
+    """The tables and the append function of one service's store."""
+    template = files("libs.eventsourcing").joinpath("schema.sql").read_text()
+    return template.replace("{schema}", schema).replace("{lock_class}", str(lock_class(schema)))
+
+
+def lock_class(schema: str) -> int:
+    """The first half of a service's advisory locks; the second is the shard."""
+    return crc32(schema.encode()) & 0x7FFFFFFF
+
+
+Connection = asyncpg.pool.PoolConnectionProxy
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """`Store` in the schema of one service."""
+
+    def __init__(self, pool: asyncpg.Pool, schema: str, machine: Clock) -> None:
+        self._pool, self._schema, self._machine = pool, schema, machine
+        self._lanes = [Lane(self._append_all) for _ in range(LANES)]
+        self._bell = Doorbell()
+
+    async def append(self, wanted: Append) -> Outcome:
+        outcome = await self._lanes[wanted.shard % LANES].submit(wanted)
+        if isinstance(outcome, Appended):
+            self._bell.ring()
+        return outcome
+
+    async def _append_all(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        facts = [(n, i, f.name, f.data) for n, a in enumerate(batch, 1) for i, f in enumerate(a.facts)]
+        messages = [(n, m.nth, m.type, m.data) for n, a in enumerate(batch, 1) for m in a.messages]
+        dues = [(n, d.id, d.at, d.name, d.data) for n, a in enumerate(batch, 1) for d in a.dues]
+        arguments = [
+            [a.command_id for a in batch],
+            [a.stream for a in batch],
+            [a.shard for a in batch],
+            [a.routing_key for a in batch],
+            [a.expected for a in batch],
+            [a.fingerprint for a in batch],
+            [a.refusal for a in batch],
+            [a.effective_at for a in batch],
+            [a.meta for a in batch],
+            [a.trace for a in batch],
+            *_columns(facts, 4),
+            *_columns(messages, 4),
+            *_columns(dues, 5),
+            self._machine.now(),
+        ]
+        holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
+        try:
+            connection = await self._pool.acquire(timeout=5)
+        except (*LOST, *FULL) as away:
+            raise Outage(f"the event store does not answer: {away}") from away
+        try:
+            rows = await connection.fetch(f"select * from {self._schema}.append_all({holes})", *arguments)
+        except FULL as full:
+            raise Outage(f"the event store is full: {full}", retry_after_s=30) from full
+        except asyncpg.UniqueViolationError:
+            if len(batch) > 1 or (done := await self.find(batch[0].command_id)) is None:
+                raise
+            return [done]  # The same command id, stored by somebody else for a stream in another shard.
+        except LOST as lost:
+            connection.terminate()  # Never back to the pool: nobody knows what it is in the middle of.
+            raise OutcomeUnknown(f"the event store went away in mid-append: {lost}") from lost
+        finally:
+            await self._pool.release(connection)
+        outcomes: list[Outcome] = [Conflict(0)] * len(batch)
+        for nth, word, version, stream, fingerprint, refusal in rows:
+            outcomes[nth - 1] = (
+                Appended(version) if word == "appended"
+                else Replayed(version, stream, fingerprint, refusal) if word == "replayed"
+                else Conflict(version)
+            )  # fmt: skip
+        return outcomes
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:
+        return _facts(
+            await self._ask(f"select * from {self._schema}.fact where stream = $1 and version > $2 order by version",
+                            stream, after)
+        )  # fmt: skip
+
+    async def find(self, command_id: UUID) -> Replayed | None:
+        rows = await self._ask(
+            f"select version, stream, fingerprint, refusal from {self._schema}.command where id = $1", command_id
+        )
+        return Replayed(*rows[0]) if rows else None
+
+    async def log(self, shard: int, after: int, limit: int) -> Sequence[Recorded]:
+        return _facts(
+            await self._ask(f"select * from {self._schema}.fact where shard = $1 and position > $2 "
+                            "order by position limit $3", shard, after, limit)
+        )  # fmt: skip
+
+    async def outbox(self, after: Mapping[int, int], limit: int) -> Sequence[Outgoing]:
+        marks = [after.get(shard, 0) for shard in range(SHARDS)]
+        rows = await self._ask(
+            f"select o.* from unnest($1::bigint[]) with ordinality as m(sequence, nth) cross join lateral "
+            f"(select * from {self._schema}.outbox o where o.shard = m.nth - 1 and o.sequence > m.sequence "
+            f"order by o.sequence limit $2) o limit $2",
+            marks,
+            limit,
+        )
+        return [Outgoing(*row) for row in rows]
+
+    async def ends(self) -> Mapping[int, int]:
+        return dict(
+            await self._ask(
+                f"select s, coalesce((select o.sequence from {self._schema}.outbox o where o.shard = s "
+                f"order by o.sequence desc limit 1), 0) from generate_series(0, {SHARDS - 1}) s"
+            )
+        )
+
+    async def due(self, now: datetime, limit: int) -> Sequence[DueCommand]:
+        return await self._dues("at <= $1 and not parked order by at limit $2", now, limit)
+
+    async def next_due(self) -> datetime | None:
+        at: datetime | None = (await self._ask(f"select min(at) from {self._schema}.due where not parked"))[0][0]
+        return at
+
+    async def settle(self, due_id: UUID) -> None:
+        await self._ask(f"delete from {self._schema}.due where id = $1", due_id)
+
+    async def postpone(self, due_id: UUID, error: str, park: bool) -> None:
+        await self._ask(
+            f"update {self._schema}.due set attempts = attempts + 1, error = $2, parked = $3 where id = $1",
+            due_id,
+            error[:2000],
+            park,
+        )
+
+    async def redrive(self) -> int:
+        rows = await self._ask(f"update {self._schema}.due set parked = false, attempts = 0 where parked returning id")
+        self._bell.ring()
+        return len(rows)
+
+    async def parked(self) -> Sequence[DueCommand]:
+        return await self._dues("parked order by at")
+
+    async def _dues(self, condition: str, *arguments: object) -> Sequence[DueCommand]:
+        columns = "id, at, name, data, stream, trace, attempts, error"
+        rows = await self._ask(f"select {columns} from {self._schema}.due where {condition}", *arguments)
+        return [DueCommand(*row) for row in rows]
+
+    async def marks(self) -> Mapping[int, int]:
+        return dict(await self._ask(f"select shard, sequence from {self._schema}.relayed"))
+
+    async def mark(self, moved: Mapping[int, tuple[int, int]]) -> bool:
+        async def move(connection: Connection) -> bool:
+            async with connection.transaction():
+                done = await connection.fetch(
+                    f"update {self._schema}.relayed r set sequence = m.new "
+                    f"from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new) "
+                    f"where r.shard = m.shard and r.sequence = m.old returning r.shard",
+                    list(moved),
+                    [old for old, _ in moved.values()],
+                    [new for _, new in moved.values()],
+                )
+                if len(done) < len(moved):
+                    raise _Overtaken
+            return True
+
+        try:
+            return await self._with(move)
+        except _Overtaken:
+            return False
+
+    def on_append(self, wake: Callable[[], None]) -> None:
+        self._bell.add(wake)
+
+    async def drain(self) -> None:
+        """Wait until every append that was asked for has its answer."""
+        await asyncio.gather(*(lane.drained() for lane in self._lanes))
+
+    async def _ask(self, sql: str, *arguments: object) -> list[Any]:
+        async def fetch(connection: Connection) -> list[Any]:
+            return list(await connection.fetch(sql, *arguments))
+
+        return await self._with(fetch)
+
+    async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+                return await work(connection)
+        except (*LOST, *FULL) as away:
+            raise Outage(f"the event store does not answer: {away}") from away
+
+
+class _Overtaken(Exception):
+    """Another relay has moved this mark."""
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _facts(rows: Sequence[Any]) -> Sequence[Recorded]:
+    return [
+        Recorded(stream, version, shard, position, name, data, meta, effective_at, recorded_at)
+        for shard, position, stream, version, name, data, meta, effective_at, recorded_at in rows
+    ]

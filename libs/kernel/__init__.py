@@ -1,0 +1,31 @@
+"""The words in which a domain is written: facts, requests, states, refusals and decisions. Standard library only."""
+
+from libs.kernel.calendar import Calendar, CalendarUnknown, Deadline
+from libs.kernel.decider import Decider, Due, nothing_due
+from libs.kernel.outages import Outage, OutcomeUnknown
+from libs.kernel.refusals import Clash, Forbidden, Missing, Refused, Unfit, refusal_code
+from libs.kernel.sealed import Sealed
+from libs.kernel.shapes import command, event, state, stored_name, value
+
+__all__ = [
+    "Calendar",
+    "CalendarUnknown",
+    "Clash",
+    "Deadline",
+    "Decider",
+    "Due",
+    "Forbidden",
+    "Missing",
+    "Outage",
+    "OutcomeUnknown",
+    "Refused",
+    "Sealed",
+    "Unfit",
+    "command",
+    "event",
+    "nothing_due",
+    "refusal_code",
+    "state",
+    "stored_name",
+    "value",
+]

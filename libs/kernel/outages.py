@@ -1,0 +1,13 @@
+"""The world is away: not the caller's fault, nobody's decision, and worth another try."""
+
+
+class Outage(Exception):
+    """Something that we need does not answer; nothing was done. Try again after `retry_after_s` seconds."""
+
+    def __init__(self, what: str, retry_after_s: int = 1) -> None:
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+
+
+class OutcomeUnknown(Outage):
+    """The connection broke between request and answer; asking again under the same command id finds out, safely."""

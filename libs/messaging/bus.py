@@ -1,0 +1,61 @@
+"""What every bus promises; memory, PostgreSQL and Kafka pass the same contract tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from libs.messaging.message import Message
+
+PARTITIONS = 8  # Divides the 64 shards, so that a shard never straddles two partitions.
+
+Slot = tuple[str, int]
+"""A topic and one of its partitions."""
+
+
+def topic_of(service: str) -> str:
+    """The topic on which a service publishes."""
+    return f"citycard.{service}.v1"
+
+
+def partition_of(message: Message) -> int:
+    """Everything from one shard of one service goes to one partition, in order."""
+    return message.place[1] % PARTITIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What lay at one place of the log: a message, or something that is none (`message` is None, `fault` says why)."""
+
+    slot: Slot
+    offset: int
+    message: Message | None
+    fault: str = ""
+
+
+class Feed(Protocol):
+    """Something that can be read in order, slot by slot. Offsets count from 0; positions name the next one to read."""
+
+    async def slots(self) -> frozenset[Slot]:
+        """The slots that this reader may read now; it changes when readers come and go."""
+
+    async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
+        """Up to `limit` letters from these positions on, in order within each slot. Raises Outage."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when there may be more to read, or after the time-out."""
+
+    async def ends(self) -> Mapping[Slot, int]:
+        """For each slot, the offset after its last letter. Raises Outage."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+class Bus(Protocol):
+    """The card-lifecycle log."""
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        """Add messages in order, durably on return. Raises Outage, after which some may have been added."""
+
+    def feed(self, group: str, topics: Sequence[str]) -> Feed:
+        """A reader's view; readers of one group share the slots among themselves."""

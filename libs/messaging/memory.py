@@ -1,0 +1,64 @@
+"""The bus in memory: for tests and for simulation."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from libs.eventsourcing.store import Doorbell
+from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
+from libs.messaging.message import Message
+
+
+class MemoryBus:
+    """Keeps every promise of `Bus` but durability."""
+
+    def __init__(self) -> None:
+        self.slots: dict[Slot, list[Letter]] = defaultdict(list)
+        self.bell = Doorbell()
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        await asyncio.sleep(0)
+        for message in messages:
+            slot = (topic, partition_of(message))
+            self.slots[slot].append(Letter(slot, len(self.slots[slot]), message))
+        self.bell.ring()
+
+    def feed(self, group: str, topics: Sequence[str]) -> "MemoryFeed":
+        return MemoryFeed(self, topics)
+
+
+class MemoryFeed:
+    """A reader's view of the bus in memory; it owns all slots of its topics."""
+
+    def __init__(self, bus: MemoryBus, topics: Sequence[str]) -> None:
+        self._bus, self._slots = bus, frozenset((topic, n) for topic in topics for n in range(PARTITIONS))
+        self._rung = asyncio.Event()
+        bus.bell.add(self._rung.set)
+
+    async def slots(self) -> frozenset[Slot]:
+        return self._slots
+
+    async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
+        await asyncio.sleep(0)
+        found = [letter for slot, next_ in positions.items() for letter in self._bus.slots[slot][next_:]]
+        return found[:limit]
+
+    async def wait(self, timeout_s: float) -> None:
+        await rung(self._rung, timeout_s)
+
+    async def ends(self) -> Mapping[Slot, int]:
+        return {slot: len(self._bus.slots[slot]) for slot in self._slots}
+
+    async def close(self) -> None:
+        return
+
+
+async def rung(bell: asyncio.Event, timeout_s: float) -> None:
+    """Wait until the bell has rung since the last time, or the time is over."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await bell.wait()
+    except TimeoutError:
+        return
+    finally:
+        bell.clear()

@@ -1,0 +1,90 @@
+"""The bus as a table in PostgreSQL: the embedded default."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+
+from libs.eventsourcing.postgres import FULL, LOST
+from libs.eventsourcing.store import Doorbell
+from libs.kernel.outages import Outage
+from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
+from libs.messaging.memory import rung
+from libs.messaging.message import Message
+
+LOOK_AGAIN_S = 0.1  # How long a letter published by another process may lie unread.
+
+
+def ddl(schema: str) -> str:
+    """The table and the publish function of the log."""
+    return files("libs.messaging").joinpath("schema.sql").read_text().replace("{schema}", schema)
+
+
+class PostgresBus:
+    """`Bus` in a schema of its own. A group has one reader at a time: further ones stand by until it goes."""
+
+    def __init__(self, pool: asyncpg.Pool, schema: str = "bus") -> None:
+        self._pool, self._schema = pool, schema
+        self.bell = Doorbell()
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        await self._ask(
+            f"select {self._schema}.publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            topic,
+            [partition_of(m) for m in messages],
+            *([getattr(m, name) for m in messages] for name in ("id", "source", "type", "subject", "version", "time")),
+            *([getattr(m, name) for m in messages] for name in ("key", "data", "meta")),
+        )
+        self.bell.ring()
+
+    def feed(self, group: str, topics: Sequence[str]) -> "PostgresFeed":
+        return PostgresFeed(self, topics)
+
+    async def _ask(self, sql: str, *arguments: object) -> list[Any]:
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+                return list(await connection.fetch(sql, *arguments))
+        except (*LOST, *FULL) as away:
+            raise Outage(f"the log does not answer: {away}") from away
+
+
+class PostgresFeed:
+    """A reader's view of the table."""
+
+    def __init__(self, bus: PostgresBus, topics: Sequence[str]) -> None:
+        self._bus, self._topics = bus, list(topics)
+        self._slots = frozenset((topic, n) for topic in topics for n in range(PARTITIONS))
+        self._rung = asyncio.Event()
+        bus.bell.add(self._rung.set)
+
+    async def slots(self) -> frozenset[Slot]:
+        return self._slots
+
+    async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
+        rows = await self._bus._ask(
+            f"select l.* from unnest($1::text[], $2::smallint[], $3::bigint[]) as p(topic, partition, next) "
+            f"cross join lateral (select * from {self._bus._schema}.letter l where l.topic = p.topic "
+            f'and l.partition = p.partition and l."offset" >= p.next order by l."offset" limit $4) l limit $4',
+            [topic for topic, _ in positions],
+            [partition for _, partition in positions],
+            list(positions.values()),
+            limit,
+        )
+        return [Letter((topic, partition), offset, Message(*message)) for topic, partition, offset, *message in rows]
+
+    async def wait(self, timeout_s: float) -> None:
+        await rung(self._rung, min(timeout_s, LOOK_AGAIN_S))
+
+    async def ends(self) -> Mapping[Slot, int]:
+        rows = await self._bus._ask(
+            f'select t, p, coalesce((select l."offset" + 1 from {self._bus._schema}.letter l where l.topic = t '
+            f'and l.partition = p order by l."offset" desc limit 1), 0) '
+            f"from unnest($1::text[]) t, generate_series(0, {PARTITIONS - 1}) p",
+            self._topics,
+        )
+        return {(topic, partition): next_ for topic, partition, next_ in rows}
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,64 @@
+"""Carries what a service has to tell from its outbox to the log, in commit order, and never forgets a thing."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from libs.eventsourcing.store import SHARDS, Store
+from libs.messaging.bus import Bus, Letter, Slot, topic_of
+from libs.messaging.memory import rung
+from libs.messaging.message import Message
+
+BATCH_MAX = 1_000
+
+
+class Relay:
+    """Sends a whole batch, then moves its marks.
+
+    A crash between the two sends the batch again, which readers notice; a second relay of the same service is noticed
+    at the marks, each of which moves only from where it was seen to stand.
+    """
+
+    def __init__(self, service: str, store: Store, bus: Bus) -> None:
+        self._service, self._store, self._bus = service, store, bus
+        self._marks: Mapping[int, int] | None = None
+        self.rung = asyncio.Event()
+        store.on_append(self.rung.set)
+
+    async def step(self) -> int:
+        """Send what is there, up to a batch; returns how many messages were sent. Raises Outage."""
+        if self._marks is None:
+            self._marks = await self._store.marks()
+        rows = await self._store.outbox(self._marks, BATCH_MAX)
+        if not rows:
+            return 0
+        await self._bus.publish(topic_of(self._service), [Message.of(self._service, row) for row in rows])
+        reached = {row.shard: row.sequence for row in rows}
+        moved = {shard: (self._marks.get(shard, 0), sequence) for shard, sequence in reached.items()}
+        self._marks = {**self._marks, **reached} if await self._store.mark(moved) else None
+        return len(rows)
+
+
+class OutboxFeed:
+    """A service's own messages, read at the source: its read models are up to date even while the log is away."""
+
+    def __init__(self, service: str, store: Store) -> None:
+        self._service, self._store, self._topic = service, store, f"outbox.{service}"
+        self._slots = frozenset((self._topic, shard) for shard in range(SHARDS))
+        self._rung = asyncio.Event()
+        store.on_append(self._rung.set)
+
+    async def slots(self) -> frozenset[Slot]:
+        return self._slots
+
+    async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
+        rows = await self._store.outbox({shard: next_ for (_, shard), next_ in positions.items()}, limit)
+        return [Letter((self._topic, row.shard), row.sequence - 1, Message.of(self._service, row)) for row in rows]
+
+    async def wait(self, timeout_s: float) -> None:
+        await rung(self._rung, timeout_s)
+
+    async def ends(self) -> Mapping[Slot, int]:
+        return {(self._topic, shard): sequence for shard, sequence in (await self._store.ends()).items()}
+
+    async def close(self) -> None:
+        return

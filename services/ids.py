@@ -1,0 +1,63 @@
+"""How the city names people, holdings and cards; the one vocabulary that all services share beside their contracts."""
+
+from typing import NewType
+from uuid import UUID
+
+from libs.kernel import Missing
+from libs.kernel.ids import city_of, derived, well_written, written
+
+PersonId = NewType("PersonId", str)
+HoldingId = NewType("HoldingId", str)
+CardId = NewType("CardId", str)
+ApplicationId = NewType("ApplicationId", str)
+BatchId = NewType("BatchId", str)
+
+
+class IdMistyped(Missing):
+    """There is no such number here: '{id}' is not one that this platform gives out; check it for a slip of the pen."""
+
+
+def person_id(city: str, seed: UUID) -> PersonId:
+    return PersonId(written(city, derived("person", seed)))
+
+
+def holding_id(person: PersonId, programme: str) -> HoldingId:
+    """What one person holds under one programme of one city: the unit of consistency, sharding and routing."""
+    return HoldingId(written(city_of(person), derived("holding", person, programme)))
+
+
+def card_id(holding: HoldingId, ordinal: int) -> CardId:
+    """The `ordinal`-th card of a holding, counted from 1 and never reused."""
+    return CardId(f"{holding}.{ordinal}")
+
+
+def holding_of(card: str) -> HoldingId:
+    """The holding that a card belongs to. Raises IdMistyped."""
+    holding, _, ordinal = card.partition(".")
+    if not (well_written(holding) and ordinal.isdigit() and ordinal[0] != "0"):
+        raise IdMistyped(id=card[:40])
+    return HoldingId(holding)
+
+
+def application_id(holding: HoldingId, seed: UUID) -> ApplicationId:
+    """One request for a card; it carries its holding, so that paper and card keep their order."""
+    return ApplicationId(f"{holding}.A{derived('application', seed).hex[:8].upper()}")
+
+
+def holding_of_application(application: str) -> HoldingId:
+    """The holding for which an application asks. Raises IdMistyped."""
+    holding, _, rest = application.partition(".")
+    if not (well_written(holding) and len(rest) == 9 and rest[0] == "A"):
+        raise IdMistyped(id=application[:40])
+    return HoldingId(holding)
+
+
+def batch_id(city: str, seed: UUID) -> BatchId:
+    return BatchId(written(city, derived("batch", seed)))
+
+
+def known(text: str) -> str:
+    """The id as it stands, if it can be one. Raises IdMistyped."""
+    if not well_written(text):
+        raise IdMistyped(id=text[:40])
+    return text

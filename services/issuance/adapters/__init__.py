@@ -1,0 +1,1 @@
+"""The outside world of issuance, real and simulated."""
