@@ -1,5 +1,6 @@
 """How the city names people, holdings and cards; the one vocabulary that all services share beside their contracts."""
 
+import re
 from typing import NewType
 from uuid import UUID
 
@@ -34,7 +35,7 @@ def card_id(holding: HoldingId, ordinal: int) -> CardId:
 def holding_of(card: str) -> HoldingId:
     """The holding that a card belongs to. Raises IdMistyped."""
     holding, _, ordinal = card.partition(".")
-    if not (well_written(holding) and ordinal.isdigit() and ordinal[0] != "0"):
+    if not (well_written(holding) and re.fullmatch("[1-9][0-9]{0,3}", ordinal)):
         raise IdMistyped(id=card[:40])
     return HoldingId(holding)
 
@@ -47,7 +48,7 @@ def application_id(holding: HoldingId, seed: UUID) -> ApplicationId:
 def holding_of_application(application: str) -> HoldingId:
     """The holding for which an application asks. Raises IdMistyped."""
     holding, _, rest = application.partition(".")
-    if not (well_written(holding) and len(rest) == 9 and rest[0] == "A"):
+    if not (well_written(holding) and re.fullmatch("A[0-9A-F]{8}", rest)):
         raise IdMistyped(id=application[:40])
     return HoldingId(holding)
 
@@ -61,3 +62,8 @@ def known(text: str) -> str:
     if not well_written(text):
         raise IdMistyped(id=text[:40])
     return text
+
+
+def ordinal_of(card: str) -> int:
+    """Which card of its holding this is, counted from 1. Raises IdMistyped."""
+    return int(card[len(holding_of(card)) + 1 :])

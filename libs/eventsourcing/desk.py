@@ -48,12 +48,17 @@ def _itself(key: str) -> str:
     return key
 
 
+def _to_nobody(_state: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregate(Generic[S]):
     """One kind of stream, and all the shell needs to know about it.
 
     `commands` and `facts` are the unions that the decider reads; `key` names the stream's own id in a command;
-    `routing_key` turns that id into the key by which the log is sharded; `tell` says what is published of a fact.
+    `routing_key` turns that id into the key by which the log is sharded; `tell` says what is published of a fact;
+    `belongs` says which `outlet`, `department` or `person` a record is of, for those who decide who may touch it.
     """
 
     category: str
@@ -63,6 +68,7 @@ class Aggregate(Generic[S]):
     key: Callable[[Any], str]
     tell: Callable[[Any], Contract | None]
     routing_key: Callable[[str], str] = _itself
+    belongs: Callable[[S], Mapping[str, str]] = _to_nobody
     upcasts: Mapping[str, Upcast] = field(default_factory=dict)
 
     def stream(self, key: str) -> str:

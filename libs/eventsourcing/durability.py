@@ -16,7 +16,7 @@ MENDED_BY = {  # By the place where PostgreSQL found the setting (pg_settings.so
     "session": "`SET {name} = on;` on this connection",
     "command line": "restart the server without {name} on its command line",
 }
-MENDED_IN_THE_SERVER = "`ALTER SYSTEM SET {name} = on;` and `SELECT pg_reload_conf();`, or `{name} = on` in {file}"
+MENDED_IN_THE_SERVER = "`ALTER SYSTEM SET {name} = on;` and `SELECT pg_reload_conf();`, or in its conf `{name} = on`"
 THEN_ON_DISK = "; then run `sync` once on its machine, because earlier writes may still be in memory only"
 
 
@@ -32,8 +32,7 @@ async def refuse_unsafe_settings(connection: asyncpg.Connection) -> None:
     """
     unsafe = await connection.fetch(
         """
-        SELECT name, setting, source, quote_ident(session_user) AS role, quote_ident(current_database()) AS database,
-               coalesce(sourcefile, 'postgresql.conf') AS file
+        SELECT name, setting, source, quote_ident(session_user) AS role, quote_ident(current_database()) AS database
         FROM pg_settings WHERE name = ANY($1::text[]) AND setting = 'off' ORDER BY name
         """,
         list(LOSES),

@@ -1,4 +1,4 @@
-"""Check digits: each catches every single wrong character, and all but Luhn nearly every exchange of neighbours."""
+"""Check digits: small sums that tell a slip of the pen from another number."""
 
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

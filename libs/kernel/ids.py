@@ -1,11 +1,13 @@
 """Ids that can be written down: they carry their city, they are derived and not drawn, and they check themselves."""
 
+import re
 import uuid
 
 from libs.kernel.checkdigits import mod_37_36
 
 _NAMESPACE = uuid.UUID("5f0c0f5e-6f2b-5b0e-9a52-0d6f3c7a1e11")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_WRITTEN = re.compile(f"[0-9]{{6}}-[{_CROCKFORD}]{{15}}[0-9A-Z]")
 
 
 def derived(*parts: object) -> uuid.UUID:
@@ -14,23 +16,19 @@ def derived(*parts: object) -> uuid.UUID:
 
 
 def written(city: str, seed: uuid.UUID) -> str:
-    """An id for people and machines: `<city>-<16 characters>`, the last of them a check character.
+    """An id for people and machines: `<city>-<16 characters>`, the last of them a check character over all the others.
 
     Example: `330900-4K7MZQ0V5T8WX2N3`. 75 bits are kept of the seed: at 100 million ids the odds of one collision are
     below one in seven million.
     """
     number = seed.int >> 53
     body = "".join(_CROCKFORD[number >> shift & 31] for shift in range(70, -1, -5))
-    return f"{city}-{body}{mod_37_36(body)}"
+    return f"{city}-{body}{mod_37_36(city + body)}"
 
 
 def well_written(text: str) -> bool:
     """Whether this can be an id at all, or was mistyped."""
-    city, dash, body = text.partition("-")
-    return bool(
-        dash and city.isdigit() and len(city) == 6 and len(body) == 16
-        and all(c in _CROCKFORD for c in body[:-1]) and body[-1] == mod_37_36(body[:-1])
-    )  # fmt: skip
+    return bool(_WRITTEN.fullmatch(text)) and text[-1] == mod_37_36(text[:6] + text[7:-1])
 
 
 def city_of(text: str) -> str:

@@ -104,11 +104,11 @@ class Reader:
                 waiting[sequence] = letter
                 batch.held.append(letter)
             else:
-                while letter is not None:
-                    assert letter.message
-                    batch.work.setdefault(letter.message.key, []).append(letter)
+                turn: Letter | None = letter
+                while turn is not None and turn.message is not None:
+                    batch.work.setdefault(turn.message.key, []).append(turn)
                     batch.seen[origin] = seen = seen + 1
-                    letter = waiting.pop(seen + 1, None)
+                    turn = waiting.pop(seen + 1, None)
         batch.held = [letter for letter in batch.held if letter.message and self._still_waits(letter.message, batch)]
         return batch
 

@@ -9,6 +9,7 @@ from libs.messaging.memory import rung
 from libs.messaging.message import Message
 
 BATCH_MAX = 1_000
+LOOK_AGAIN_S = 0.25  # How long a message stored by another process of the service may lie unsent.
 
 
 class Relay:
@@ -21,8 +22,8 @@ class Relay:
     def __init__(self, service: str, store: Store, bus: Bus) -> None:
         self._service, self._store, self._bus = service, store, bus
         self._marks: Mapping[int, int] | None = None
-        self.rung = asyncio.Event()
-        store.on_append(self.rung.set)
+        self._rung = asyncio.Event()
+        store.on_append(self._rung.set)
 
     async def step(self) -> int:
         """Send what is there, up to a batch; returns how many messages were sent. Raises Outage."""
@@ -36,6 +37,10 @@ class Relay:
         moved = {shard: (self._marks.get(shard, 0), sequence) for shard, sequence in reached.items()}
         self._marks = {**self._marks, **reached} if await self._store.mark(moved) else None
         return len(rows)
+
+    async def wait(self) -> None:
+        """Return when there may be more to send."""
+        await rung(self._rung, LOOK_AGAIN_S)
 
 
 class OutboxFeed:

@@ -38,8 +38,9 @@ def _drawn(dice: Random) -> Image.Image:
     draw.ellipse((middle - half - 8, 14, middle + half + 8, 250), fill=hair)
     draw.ellipse((middle - half, 60, middle + half, 356), fill=skin)
     draw.pieslice((middle - half - 4, 16, middle + half + 4, 60 + dice.randint(150, 190)), 180, 360, fill=hair)
+    iris = dice.randint(9, 12)
     for side in (-1, 1):
-        _eye(draw, middle + side * 45, 215, dice.randint(9, 12), hair)
+        _eye(draw, middle + side * 45, 215, iris, hair)
         draw.ellipse((middle + side * half - 12, 205, middle + side * half + 12, 265), fill=skin)  # ears are visible
     draw.line((middle, 225, middle - 8, 268, middle + 8, 270), fill="#8d6b55", width=3)
     draw.arc((middle - 36, 270, middle + 36, 270 + dice.randint(32, 46)), 25, 155, fill="#9c4a48", width=5)

@@ -1,4 +1,4 @@
-"""What a portrait must be before it can be printed on a card; hair, eyes, glasses and clothes are for the clerk to judge."""
+"""What a portrait must be before it can be printed; hair, eyes, glasses and clothes are for the clerk to judge."""
 
 from libs.kernel import Unfit, value
 
@@ -40,11 +40,11 @@ class PortraitNotAlone(Unfit):
 
 
 class PortraitTooHeavy(Unfit):
-    """This file has more than {kilobytes_max} kilobytes; save the portrait as JPEG with quality 70 and send it again."""
+    """This file has more than {kilobytes_max} kilobytes; save the portrait as JPEG with quality 70 and send that."""
 
 
 class PortraitTooLight(Unfit):
-    """This picture has fewer than {kilobytes_min} kilobytes and prints badly; save the original with a higher quality."""
+    """This picture has fewer than {kilobytes_min} kilobytes and prints badly; save the original in better quality."""
 
 
 class PortraitWrongSize(Unfit):

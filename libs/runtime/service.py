@@ -1,0 +1,184 @@
+"""A service is a value: what it decides, says, hears, remembers and answers."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, get_type_hints
+
+from fastapi import APIRouter
+
+from libs.eventsourcing.codec import Codec, members
+from libs.eventsourcing.desk import Aggregate, Desk, Order, Receipt, codec_of
+from libs.eventsourcing.store import DueCommand, Store
+from libs.kernel import Outage, stored_name
+from libs.kernel.clocks import Clock
+from libs.kernel.ids import derived
+from libs.messaging.contract import Contract
+from libs.messaging.message import Message
+from libs.messaging.readmodel import Change
+
+Brief = Callable[[Any, Any, datetime], Any]
+"""Completes a command with what must come from outside the domain – a bylaw, a verdict – for the state at hand."""
+
+Reaction = Callable[[Any], Iterable[Any]]
+"""Whenever this contract is told, give these commands; its name is a sentence, its annotation the contract."""
+
+Performer = Callable[[Any, DueCommand], Awaitable[None]]
+"""Carries out a due command that reaches into the world outside."""
+
+
+def as_it_is(command: Any, _state: Any, _at: datetime) -> Any:
+    """Nothing needs to be added."""
+    return command
+
+
+class Desks:
+    """All desks of one service, and the way from a bare command to the right one."""
+
+    def __init__(
+        self, aggregates: Sequence[Aggregate[Any]], store: Store, city: Clock, brief: Brief = as_it_is
+    ) -> None:
+        self.codec: Codec = codec_of(aggregates)
+        self.store = store
+        self._brief = brief
+        self._desks = {a.category: Desk(a, store, city, self.codec) for a in aggregates}
+        self._by_command = {cls: self._desks[a.category] for a in aggregates for cls in members(a.commands)}
+
+    def __getitem__(self, category: str) -> Desk[Any]:
+        return self._desks[category]
+
+    async def handle(self, command: Any, order: Order) -> Receipt[Any]:
+        """Have a command decided and stored that names its own stream. Raises Refused or Outage."""
+        desk = self._by_command[type(command)]
+        key = desk.aggregate.key(command)
+        return await desk.handle(key, lambda state, at: self._brief(command, state, at), order)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One promise to the city, ready to be served by a process.
+
+    `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
+    `access` is its Cedar rules; `performers` carry out due commands that reach outside.
+    """
+
+    name: str
+    desks: Desks
+    router: APIRouter
+    access: str
+    tells: Sequence[type[Contract]]
+    hears: Sequence[type[Contract]] = ()
+    reactions: Sequence[Reaction] = ()
+    project: Callable[[Contract, Message], Iterable[Change]] | None = None
+    performers: Mapping[type, Performer] = field(default_factory=dict)
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The services that this one listens to."""
+        return sorted({contract.type_name().partition(".")[0] for contract in self.hears})
+
+
+class Listener:
+    """Turns messages into commands and changes: the reactions and projections of one service."""
+
+    def __init__(self, service: Service, own: bool) -> None:
+        self._service = service
+        understood = service.tells if own else service.hears
+        self._contracts = {contract.type_name(): contract for contract in understood}
+        self._reactions: dict[type, list[Reaction]] = {}
+        for reaction in () if own else service.reactions:
+            self._reactions.setdefault(_heard_by(reaction), []).append(reaction)
+
+    async def react(self, message: Message) -> None:
+        """Give the commands that follow from this message; each happens once however often the message comes."""
+        told = self._read(message)
+        for reaction in self._reactions.get(type(told), []):
+            name: str = reaction.__name__
+            for nth, command in enumerate(reaction(told)):
+                await self._service.desks.handle(command, self._order(derived(name, message.id, nth), name, message))
+
+    @staticmethod
+    def _order(command_id: Any, reaction: str, message: Message) -> Order:
+        who = message.told_by()
+        return Order(
+            command_id=command_id,
+            actor=who.get("actor", ""),
+            channel=who.get("channel", ""),
+            reason=reaction,
+            city=message.key.partition("-")[0],
+            correlation=who.get("correlation", message.key),
+            causation=message.id,
+            trace=who.get("trace", ""),
+            remember_refusal=True,
+        )
+
+    def project(self, message: Message) -> Iterator[Change]:
+        """The changes that this message makes to the service's read models."""
+        told = self._read(message)
+        if told is not None and self._service.project is not None:
+            yield from self._service.project(told, message)
+
+    def _read(self, message: Message) -> Contract | None:
+        contract = self._contracts.get(message.type)
+        return None if contract is None else contract.model_validate_json(message.data)
+
+
+def _heard_by(reaction: Reaction) -> type:
+    first = next(iter(inspect.signature(reaction).parameters))
+    heard: type = get_type_hints(reaction)[first]
+    return heard
+
+
+class Timer:
+    """Gives the city its own commands when their hour has come."""
+
+    ATTEMPTS_MAX = 6
+
+    def __init__(self, service: Service, city: Clock, monotonic: Callable[[], float]) -> None:
+        self._service, self._city, self._monotonic = service, city, monotonic
+        self._store = service.desks.store
+        self._not_before: dict[Any, float] = {}
+        self._performers = {stored_name(cls): performer for cls, performer in service.performers.items()}
+
+    async def step(self) -> int:
+        """Handle what is due; returns how many were settled. Raises Outage."""
+        due = await self._store.due(self._city.now(), 200)
+        now = self._monotonic()
+        ready = [one for one in due if self._not_before.get(one.id, now) <= now]
+        return sum(await asyncio.gather(*map(self._settle, ready)))
+
+    async def _settle(self, due: DueCommand) -> bool:
+        try:
+            command = self._service.desks.codec.read(due.name, due.data)
+            if performer := self._performers.get(due.name):
+                await performer(command, due)
+            else:
+                await self._service.desks.handle(command, order_of(due))
+        except Outage:
+            raise
+        except Exception as error:
+            self._not_before[due.id] = self._monotonic() + 0.1 * 4**due.attempts
+            park = due.attempts + 1 >= self.ATTEMPTS_MAX
+            await self._store.postpone(due.id, f"{type(error).__name__}: {error}", park)
+            return False
+        self._not_before.pop(due.id, None)
+        await self._store.settle(due.id)
+        return True
+
+
+def order_of(due: DueCommand) -> Order:
+    """The order under which the city gives itself a due command."""
+    _, _, key = due.stream.partition("-")
+    return Order(
+        command_id=due.id,
+        actor="city",
+        channel="timer",
+        reason=due.name,
+        city=key.partition("-")[0],
+        correlation=key,
+        causation=f"due:{due.id}",
+        trace=due.trace,
+        remember_refusal=True,
+    )

@@ -1,0 +1,135 @@
+"""What operators see: logs for people or machines, metrics, and a trace that travels with every message."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_propagator = TraceContextTextMapPropagator()
+
+
+class _GivenIds(IdGenerator):
+    """Trace ids from the randomness that the platform was given."""
+
+    def __init__(self, randomness: Callable[[int], bytes]) -> None:
+        self._randomness = randomness
+
+    def generate_trace_id(self) -> int:
+        return int.from_bytes(self._randomness(16), "big") | 1
+
+    def generate_span_id(self) -> int:
+        return int.from_bytes(self._randomness(8), "big") | 1
+
+
+class Telemetry:
+    """One process's metrics and traces."""
+
+    def __init__(self, randomness: Callable[[int], bytes], sample: bool = False) -> None:
+        self.registry = CollectorRegistry()
+        self.provider = TracerProvider(
+            sampler=ParentBased(ALWAYS_ON if sample else ALWAYS_OFF), id_generator=_GivenIds(randomness)
+        )
+        self._tracer = self.provider.get_tracer("citycard")
+        self.requests = Histogram(
+            "citycard_http_request_seconds",
+            "Time to answer a request.",
+            ["service", "route", "status"],
+            registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+        self.refusals = Counter("citycard_refusals", "Requests that the city refused.", ["code"], registry=self.registry)
+        self.lag = Gauge("citycard_reader_lag", "Letters that lie unread.", ["service", "reader"], registry=self.registry)
+        self.poll_age = Gauge(
+            "citycard_reader_last_poll_age_seconds",
+            "Time since a reader last looked for letters.",
+            ["service", "reader"],
+            registry=self.registry,
+        )
+        self.parked = Gauge(
+            "citycard_parked", "Letters and due commands put aside.", ["service", "kind"], registry=self.registry
+        )
+        self.outbox = Gauge(
+            "citycard_outbox_unsent", "Messages that the relay has still to send.", ["service"], registry=self.registry
+        )
+        self.outbox_age = Gauge(
+            "citycard_outbox_age_seconds", "Age of the oldest unsent message.", ["service"], registry=self.registry
+        )
+        self.sends = Counter(
+            "citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry
+        )
+
+    @contextmanager
+    def span(self, name: str, parent: str = "") -> Iterator[str]:
+        """A span, within `parent` (a traceparent) or the current one; yields its own traceparent."""
+        context = _propagator.extract({"traceparent": parent}) if parent else None
+        with self._tracer.start_as_current_span(name, context):
+            yield current_traceparent()
+
+
+def current_traceparent() -> str:
+    """The W3C traceparent of the current span; empty outside of one."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def current_trace_id() -> str:
+    """The id that ties together all that one request led to."""
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.trace_id else ""
+
+
+def _add_trace(_logger: Any, _method: str, event: Any) -> Any:
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event
+
+
+def configure_logging(style: str, level: str = "info") -> None:
+    """Log to standard error: `json`, one object a line, or `human`."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper("iso", utc=True),
+        _add_trace,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.add_logger_name, *shared,
+                    structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )  # fmt: skip
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def log_for(room: str) -> Any:
+    """The log of one room of the house."""
+    return structlog.stdlib.get_logger(f"citycard.{room}")

@@ -1,0 +1,1 @@
+"""The doors: what every HTTP route of the house does in the same way."""

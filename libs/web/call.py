@@ -1,0 +1,151 @@
+"""One request on its way to a decision: who asks, under which key, having seen what."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+
+from libs.eventsourcing.desk import Ask, Desk, Order, Receipt, Standing
+from libs.kernel import Refused, Unfit
+from libs.kernel.ids import derived
+from libs.telemetry import current_traceparent
+from libs.web.access import Access, NotAllowed
+from libs.web.tokens import Caller, Tokens
+
+S = TypeVar("S")
+
+
+class IdempotencyKeyMissing(Refused):
+    """Every POST needs an Idempotency-Key header of 1 to 255 visible characters; make one per act, repeat it on a retry."""
+
+    status = 400
+
+
+class IfMatchUnreadable(Unfit):
+    """If-Match must be the ETag that you were given, for example "3"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What all doors of a process share."""
+
+    tokens: Tokens
+    access: Access
+    fingerprint_key: bytes
+    bylaws: Callable[[str], str]
+
+
+@dataclass(slots=True)
+class CallContext:
+    """A caller, the act that the route names, and how to answer."""
+
+    caller: Caller
+    action: str
+    command_id: Any
+    fingerprint: bytes
+    expected: int | None
+    doors: Doors
+    response: Response
+    channel: str
+
+    def allow(self, *, city: str, outlet: str = "", department: str = "", person: str = "") -> None:
+        """The second look, at the record itself. Raises NotAllowed.
+
+        What the record does not say is taken as the caller's own, as in the first look.
+        """
+        if not self.doors.access.allows(
+            self.caller,
+            self.action,
+            city=city,
+            outlet=outlet or self.caller.outlet,
+            department=department or self.caller.department,
+            own=not person or person == self.caller.person,
+        ):
+            raise NotAllowed
+
+    async def handle(
+        self, desk: Desk[S], key: str, ask: Ask[S], *, city: str, reason: str = "", correlation: str = ""
+    ) -> Receipt[S]:
+        """Have a command decided and stored; sets ETag and Idempotency-Replayed. Raises Refused or Outage."""
+        receipt = await desk.handle(key, ask, self.order(desk, city=city, reason=reason, correlation=correlation or key))
+        self.response.headers["ETag"] = f'"{receipt.version}"'
+        if receipt.replayed:
+            self.response.headers["Idempotency-Replayed"] = "true"
+        return receipt
+
+    def order(self, desk: Desk[Any], *, city: str, reason: str = "", correlation: str = "") -> Order:
+        def guard(state: Any) -> None:
+            self.allow(city=city, **desk.aggregate.belongs(state))
+
+        return Order(
+            command_id=self.command_id,
+            actor=f"{self.caller.role}:{self.caller.id}",
+            channel=self.channel,
+            reason=reason,
+            city=city,
+            bylaws=self.doors.bylaws(city),
+            correlation=correlation,
+            causation=f"http:{self.command_id}",
+            trace=current_traceparent(),
+            fingerprint=self.fingerprint,
+            expected=self.expected,
+            guard=guard,
+        )
+
+    async def see(self, desk: Desk[S], key: str, *, city: str) -> Standing[S]:
+        """How a stream stands now, if this caller may see it; sets ETag. Raises NotAllowed."""
+        standing = await desk.standing(key)
+        self.allow(city=city, **desk.aggregate.belongs(standing.state))
+        self.response.headers["ETag"] = f'"{standing.version}"'
+        return standing
+
+
+CHANNELS = {"hotline": "telephone", "citizen": "online", "bank": "bank", "department": "department"}
+
+
+async def _call(
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Names this act: the same key and body give the same answer, and happen once."),
+    ] = None,
+    if_match: Annotated[
+        str | None, Header(description="The ETag that you saw; refused (412) if it has changed since.")
+    ] = None,
+) -> CallContext:
+    caller: Caller = request.state.caller
+    posting = request.method == "POST"
+    if posting and not (idempotency_key and re.fullmatch(r"[\x21-\x7e]{1,255}", idempotency_key)):
+        raise IdempotencyKeyMissing
+    doors: Doors = request.app.state.doors
+    scope = f"{request.method} {request.url.path}\n{caller.role}:{caller.id}\n"
+    body = await request.body() if posting else b""
+    return CallContext(
+        caller=caller,
+        action=request.state.action,
+        command_id=derived("http", scope, idempotency_key),
+        fingerprint=hmac.new(doors.fingerprint_key, scope.encode() + body, hashlib.sha256).digest(),
+        expected=_version(if_match),
+        doors=doors,
+        response=response,
+        channel=CHANNELS.get(caller.role, "counter"),
+    )
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    found = re.fullmatch(r'"(\d{1,9})"', if_match)
+    if not found:
+        raise IfMatchUnreadable
+    return int(found[1])
+
+
+Call = Annotated[CallContext, Depends(_call)]
+
+Attributes = Mapping[str, str]

@@ -1,0 +1,54 @@
+"""A limit on everything that a stranger can send."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.web.problems import problem
+
+BODY_MAX_BYTES = 2_000_000  # A portrait of 40 KB or a return file of ten thousand rows; both fit many times.
+
+
+class BodyLimit:
+    """Answers 413 as soon as a body is known to be too large, and reads no more of it."""
+
+    def __init__(self, app: ASGIApp, body_max_bytes: int = BODY_MAX_BYTES) -> None:
+        self._app, self._max = app, body_max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > self._max:
+            await self._too_large(scope, receive, send)
+            return
+        got, answered = 0, False
+
+        async def counted() -> Message:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > self._max:
+                raise _TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except _TooLarge:
+            if not answered:
+                await self._too_large(scope, receive, send)
+
+    async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = problem(
+            413, "body-too-large", f"Bodies end at {self._max} bytes; nothing was read. Send less at once.",
+            headers={"Connection": "close"},
+        )  # fmt: skip
+        await answer(scope, receive, send)
+
+
+class _TooLarge(Exception):
+    """More came than was announced."""

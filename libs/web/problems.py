@@ -1,0 +1,145 @@
+"""Problem details (RFC 9457): every answer that is no success says what happened and what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from libs.kernel import Outage, OutcomeUnknown, Refused, refusal_code
+from libs.telemetry import current_trace_id, log_for
+
+MEDIA_TYPE = "application/problem+json"
+
+log = log_for("web")
+
+
+class FieldFault(BaseModel):
+    """One thing that is wrong with the request."""
+
+    pointer: str = Field(description="Where: a JSON pointer into the body, or the name of a header or parameter.")
+    detail: str = Field(description="What is wrong there.")
+
+
+class Problem(BaseModel):
+    """Why a request came to nothing, and what to do."""
+
+    type: str = Field(description="Stable address of this kind of problem.", examples=["/problems/card-ended"])
+    title: str = Field(description="The kind of problem in words.", examples=["Card ended"])
+    status: int
+    code: str = Field(description="Stable code of this kind of problem.", examples=["card-ended"])
+    detail: str = Field(description="What happened and what to do.")
+    retryable: bool = Field(description="Whether the same request may succeed later, under the same Idempotency-Key.")
+    trace_id: str = Field(description="Quote this when you ask for help.")
+    errors: list[FieldFault] = []
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    retryable: bool = False,
+    errors: Sequence[FieldFault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body = Problem(
+        type=f"/problems/{code}",
+        title=code.replace("-", " ").capitalize(),
+        status=status,
+        code=code,
+        detail=detail,
+        retryable=retryable,
+        trace_id=current_trace_id(),
+        errors=list(errors),
+    )
+    return JSONResponse(
+        body.model_dump(exclude={"errors"} if not errors else None),
+        status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def refusals(*kinds: type[Refused]) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: the refusals that a route can answer with, by status, each with its sentence."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        sentence = f"`{refusal_code(kind)}`: {' '.join((kind.__doc__ or '').split())}"
+        known = responses.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _SCHEMA}}})
+        known["description"] = f"{known['description']}\n\n{sentence}".strip()
+    return responses
+
+
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+EVERYWHERE: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for status, words in {
+        400: "The request cannot be read; `errors` says where.",
+        401: "A valid token is needed.",
+        403: "The city's rules do not let this caller do this.",
+        413: "The body is larger than this route takes.",
+        422: "The request can be read, but not accepted; `errors` says where.",
+        503: "Something that we need is away; repeat after `Retry-After` seconds under the same Idempotency-Key.",
+    }.items()
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every kind of failure as a problem."""
+
+    @app.exception_handler(Refused)
+    async def refused(_request: Request, refusal: Refused) -> JSONResponse:
+        return problem(refusal.status, refusal_code(type(refusal)), str(refusal))
+
+    @app.exception_handler(Outage)
+    async def outage(_request: Request, outage: Outage) -> JSONResponse:
+        log.warning("outage", error=str(outage))
+        unknown = isinstance(outage, OutcomeUnknown)
+        return problem(
+            503,
+            "outcome-unknown" if unknown else "out-of-reach",
+            "It is not known whether your request was carried out; repeat it under the same Idempotency-Key to find out."
+            if unknown
+            else "Something that this needs is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
+            retryable=True,
+            headers={"Retry-After": str(outage.retry_after_s)},
+        )
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, faults: RequestValidationError) -> JSONResponse:
+        errors = [_fault(fault) for fault in faults.errors()]
+        unreadable = any(fault["type"] == "json_invalid" for fault in faults.errors())
+        return problem(
+            400 if unreadable else 422,
+            "body-unreadable" if unreadable else "request-invalid",
+            "The body is not JSON; send a JSON object with Content-Type application/json."
+            if unreadable
+            else "The request does not fit this route; `errors` names each field and what is wrong with it.",
+            errors=errors,
+        )
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        words = {
+            404: ("no-such-address", "There is nothing at this address; /docs lists the routes."),
+            405: ("method-not-allowed", "This address does not take this method; see the Allow header."),
+        }
+        code, detail = words.get(error.status_code, ("request-refused", str(error.detail)))
+        return problem(error.status_code, code, detail, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def bug(_request: Request, error: Exception) -> JSONResponse:
+        log.error("bug", error_type=type(error).__name__, exc_info=error)
+        return problem(500, "our-fault", "Something is broken on our side; quote the trace id when you tell us.")
+
+
+def _fault(fault: Mapping[str, Any]) -> FieldFault:
+    """Says where and what, and never repeats what was sent: it may be personal data."""
+    place, *rest = fault["loc"]
+    pointer = "/" + "/".join(map(str, rest)) if place == "body" else ".".join(map(str, rest)) or str(place)
+    return FieldFault(pointer=pointer, detail=fault["msg"])

@@ -1,0 +1,53 @@
+"""What identity tells the city: who is entitled to what, and why; never who somebody is."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from libs.messaging.contract import Contract
+from services.ids import HoldingId, PersonId
+
+
+class PersonRegistered(Contract, type="identity.PersonRegistered.v1"):
+    """A person is known to the city."""
+
+    person_id: PersonId
+    at: datetime
+
+
+class FunctionVerdict(BaseModel):
+    """Whether a holder meets the conditions of a function."""
+
+    function: str
+    granted: bool
+    because: str
+
+
+class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
+    """What a person is entitled to under a programme, and which rule says so."""
+
+    person_id: PersonId
+    holding_id: HoldingId
+    programme: str
+    granted: bool
+    rule: str
+    """The row of the city's eligibility table that decided, for example `hukou`."""
+    article: str
+    """The legal text behind that row."""
+    facts_used: list[str]
+    missing: list[str]
+    """For a refusal: the facts of which any one would change the verdict."""
+    functions: list[FunctionVerdict]
+    bylaws: str
+    """The edition of the city's bylaws that was applied."""
+    at: datetime
+
+
+class PersonErased(Contract, type="identity.PersonErased.v1"):
+    """A person's data can no longer be read by anybody."""
+
+    person_id: PersonId
+    at: datetime
+
+
+TELLS = (PersonRegistered, EntitlementJudged, PersonErased)

@@ -1,0 +1,243 @@
+"""What issuance tells the city: the life of a card, from the application to its end."""
+
+from datetime import datetime
+
+from libs.messaging.contract import Contract
+from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
+
+
+class ApplicationSubmitted(Contract, type="issuance.ApplicationSubmitted.v1"):
+    """Somebody has asked for a card."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    outlet: str
+    receipt_hash: str
+    """SHA-256 of the receipt number, in hex; whoever holds the receipt can find the application, nobody else."""
+    at: datetime
+
+
+class SupplementAsked(Contract, type="issuance.SupplementAsked.v1"):
+    """Something is missing; the application waits for the applicant."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    reason: str
+    until: datetime
+    at: datetime
+
+
+class ApplicationSupplemented(Contract, type="issuance.ApplicationSupplemented.v1"):
+    """What was missing has come."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    at: datetime
+
+
+class ApplicationAccepted(Contract, type="issuance.ApplicationAccepted.v1"):
+    """A clerk has verified the person and taken the application in."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    promised_by: datetime
+    at: datetime
+
+
+class ApplicationRejected(Contract, type="issuance.ApplicationRejected.v1"):
+    """A clerk has turned the application down."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    reason: str
+    at: datetime
+
+
+class ApplicationWithdrawn(Contract, type="issuance.ApplicationWithdrawn.v1"):
+    """The applicant no longer wants the card, or did not answer in time."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    reason: str
+    at: datetime
+
+
+class CardWaiting(Contract, type="issuance.CardWaiting.v1"):
+    """An accepted application waits until the departments' facts allow a verdict."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    at: datetime
+
+
+class CardApproved(Contract, type="issuance.CardApproved.v1"):
+    """A card is to be made."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    outlet: str
+    kind: str
+    """`first`, `reissue` in place of a lost card, or `replacement` of one that still works."""
+    at: datetime
+
+
+class NewCardDeclined(Contract, type="issuance.NewCardDeclined.v1"):
+    """No card will be made."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    old_card_id: CardId | None = None
+    """The card that was to be replaced, if any."""
+    reason: str
+    at: datetime
+
+
+class CardReserved(Contract, type="issuance.CardReserved.v1"):
+    """A card has its number and its seat in a production batch."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    card_id: CardId
+    card_number: str
+    batch_id: BatchId
+    at: datetime
+
+
+class CardProduced(Contract, type="issuance.CardProduced.v1"):
+    """A card came back good from production."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
+class CardSpoiled(Contract, type="issuance.CardSpoiled.v1"):
+    """A card was spoiled in production; its number is retired and it is made again."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    card_id: CardId
+    reason: str
+    at: datetime
+
+
+class CardArrived(Contract, type="issuance.CardArrived.v1"):
+    """A card lies ready at its outlet."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+class CardUnclaimed(Contract, type="issuance.CardUnclaimed.v1"):
+    """Nobody came for a card in time."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    at: datetime
+
+
+class CardHandedOver(Contract, type="issuance.CardHandedOver.v1"):
+    """A card is in its holder's hand."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    outlet: str
+    at: datetime
+
+
+class CardActivated(Contract, type="issuance.CardActivated.v1"):
+    """The first card of a holding works."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    programme: str
+    valid_to: datetime
+    at: datetime
+
+
+class CardReplaced(Contract, type="issuance.CardReplaced.v1"):
+    """One fact, one instant: the new card works and the old one has ended for ever."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    old_card_id: CardId
+    card_id: CardId
+    programme: str
+    valid_to: datetime
+    at: datetime
+
+
+class CardCancelled(Contract, type="issuance.CardCancelled.v1"):
+    """A card has ended without a successor."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    reason: str
+    at: datetime
+
+
+class CardExpired(Contract, type="issuance.CardExpired.v1"):
+    """A card has reached the end of its validity."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    at: datetime
+
+
+class BatchOpened(Contract, type="issuance.BatchOpened.v1"):
+    """Cards go into production together."""
+
+    batch_id: BatchId
+    programme: str
+    outlet: str
+    seats: int
+    at: datetime
+
+
+class BatchReturned(Contract, type="issuance.BatchReturned.v1"):
+    """A return file was read; at every moment ordered = good + spoiled + in work."""
+
+    batch_id: BatchId
+    ordered: int
+    good: int
+    spoiled: int
+    in_work: int
+    at: datetime
+
+
+class BatchReceived(Contract, type="issuance.BatchReceived.v1"):
+    """The good cards of a batch were counted into an outlet."""
+
+    batch_id: BatchId
+    outlet: str
+    count: int
+    at: datetime
+
+
+TELLS = (
+    ApplicationSubmitted, SupplementAsked, ApplicationSupplemented, ApplicationAccepted, ApplicationRejected,
+    ApplicationWithdrawn, CardWaiting, CardApproved, NewCardDeclined, CardReserved, CardProduced, CardSpoiled,
+    CardArrived, CardUnclaimed, CardHandedOver, CardActivated, CardReplaced, CardCancelled, CardExpired, BatchOpened,
+    BatchReturned, BatchReceived,
+)  # fmt: skip

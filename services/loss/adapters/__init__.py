@@ -1,0 +1,1 @@
+"""Where the bylaws on loss are read from."""

@@ -1,0 +1,1 @@
+"""Each step is told to the holder exactly once, in her language."""
