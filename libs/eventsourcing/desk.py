@@ -52,7 +52,7 @@ def _to_nobody(_state: Any) -> Mapping[str, str]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Aggregate(Generic[S]):
     """One kind of stream, and all the shell needs to know about it.
 

@@ -15,9 +15,8 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
     _type_name: ClassVar[str] = ""
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", **rest: Any) -> None:
-        super().__pydantic_init_subclass__(**rest)
+    def __init_subclass__(cls, *, type: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
         cls._type_name = type
 
     @classmethod

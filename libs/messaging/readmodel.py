@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Table, and_, delete, select
+from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,7 +27,17 @@ class Drop:
     where: Row
 
 
-Change = Put | Drop
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Lower a column to `most` wherever it is higher or empty, in every row in which these columns have these values."""
+
+    table: Table
+    where: Row
+    column: str
+    most: Any
+
+
+Change = Put | Drop | Cap
 
 
 class Rows(Protocol):
@@ -76,6 +86,9 @@ async def write(connection: AsyncConnection, changes: Sequence[Change]) -> None:
                 )  # fmt: skip
             case Drop(table, where):
                 await connection.execute(delete(table).where(_all(table, where)))
+            case Cap(table, where, column, most):
+                higher = or_(table.c[column].is_(None), table.c[column] > most)
+                await connection.execute(update(table).where(_all(table, where), higher).values({column: most}))
 
 
 def _all(table: Table, where: Row) -> ColumnElement[bool]:
@@ -106,8 +119,12 @@ class MemoryRows:
                     blank = {column.name: getattr(column.default, "arg", None) for column in table.columns}
                     rows[key] = rows.get(key, blank) | dict(row)
                 case Drop(_, where):
-                    for key in [key for key, row in rows.items() if _fits(row, where)]:
+                    for key in [key for key, kept in rows.items() if _fits(kept, where)]:
                         del rows[key]
+                case Cap(_, where, column, most):
+                    for kept in rows.values():
+                        if _fits(kept, where) and (kept[column] is None or kept[column] > most):
+                            kept[column] = most
 
     def _matching(self, table: Table, where: Row) -> list[Row]:
         return [dict(row) for row in self.tables.get(table.name, {}).values() if _fits(row, where)]

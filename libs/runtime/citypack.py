@@ -70,7 +70,7 @@ class CityPack:
 
     name: str
     code: str
-    title: str
+    title: Mapping[str, str]
     hash: str
     folder: Path
     files: Mapping[str, Any]

@@ -103,7 +103,7 @@ class House:
                 await asyncio.sleep(0.005)
 
     async def advance(self, to: datetime) -> None:
-        """Move city time ahead, from one due hour to the next, letting each hour's work drain before the next strikes."""
+        """Move city time ahead, from one due hour to the next, each hour's work done before the next one strikes."""
         city = self.platform.city
         while True:
             await self.drain()
@@ -113,6 +113,20 @@ class House:
                 await city.keep()
             if not dues:
                 return await self.drain()
+
+    async def faults(self, poll_age_max_s: float) -> list[str]:
+        """Why this process cannot do its work; empty if it can."""
+        faults = []
+        now = asyncio.get_running_loop().time()
+        for home in self.households:
+            try:
+                await home.store.next_due()
+            except Outage as away:
+                faults.append(f"{home.service.name}: {away}")
+            for reader in home.readers:
+                if now - reader.figures.polled_at > poll_age_max_s:
+                    faults.append(f"{home.service.name}: reader {reader.name} has not looked for letters lately")
+        return faults
 
     async def _look_after(self) -> None:
         """Keep the figures that operators watch, and the city time that processes share."""

@@ -1,4 +1,4 @@
-"""What the house gives to a service: clocks, randomness, store, bus, read models, vault and bylaws; never taken, always given."""
+"""What the house gives to a service: clocks, randomness, store, bus, read models, vault and bylaws."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from libs.vault.port import Vault
 
 @dataclass(frozen=True)
 class Platform:
-    """The world as services see it. `store`, `rows` and `notebook` are asked by the name of the service."""
+    """The world as services see it: given, never taken. `store`, `rows` and `notebook` are asked by service name."""
 
     settings: Settings
     machine: Clock
@@ -28,6 +28,7 @@ class Platform:
     packs: CityPacks
     vault: Vault
     bus: Bus
+    fingerprint_key: bytes
     store: Callable[[str], Store]
     rows: Callable[[str], Rows]
     notebook: Callable[[str], Notebook]

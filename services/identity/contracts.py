@@ -43,6 +43,20 @@ class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
     at: datetime
 
 
+class ContactGiven(Contract, type="identity.ContactGiven.v1"):
+    """A person has said how she wants to be told things; a later one replaces an earlier one."""
+
+    person_id: PersonId
+    mobile: str
+    """Sealed envelope (the person's own key, field `mobile`): the `box` of a number as `+8613800005678`.
+
+    Nobody reads it without the vault, and nobody at all once the key is destroyed.
+    """
+    language: str
+    """For example `zh` or `en`."""
+    at: datetime
+
+
 class PersonErased(Contract, type="identity.PersonErased.v1"):
     """A person's data can no longer be read by anybody."""
 
@@ -50,4 +64,4 @@ class PersonErased(Contract, type="identity.PersonErased.v1"):
     at: datetime
 
 
-TELLS = (PersonRegistered, EntitlementJudged, PersonErased)
+TELLS = (PersonRegistered, EntitlementJudged, ContactGiven, PersonErased)

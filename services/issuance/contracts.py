@@ -216,13 +216,11 @@ class BatchOpened(Contract, type="issuance.BatchOpened.v1"):
 
 
 class BatchReturned(Contract, type="issuance.BatchReturned.v1"):
-    """A return file was read; at every moment ordered = good + spoiled + in work."""
+    """A return file was read: so many cards came back good, and so many spoiled."""
 
     batch_id: BatchId
-    ordered: int
     good: int
     spoiled: int
-    in_work: int
     at: datetime
 
 

@@ -13,7 +13,7 @@ from libs.web.access import allowed
 from libs.web.bodies import Body, Text, When
 from libs.web.call import Call
 from libs.web.problems import refusals
-from services.ids import CardId, HoldingId, IdMistyped, holding_of
+from services.ids import CardId, IdMistyped, holding_of
 from services.loss.adapters.bylaws import LossBylaws
 from services.loss.domain.commands import (
     CancelCard,

@@ -1,1 +1,1 @@
-"""The outside world of issuance, real and simulated."""
+"""Bylaws, portraits and the vendor's files."""

@@ -1,1 +1,1 @@
-"""What becomes of an application, a batch and a card, decided free of the outside world."""
+"""From the request on paper to the card in the hand, and which card counts."""

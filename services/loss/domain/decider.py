@@ -240,7 +240,8 @@ def lift(asked: LiftLoss, desk: Desk) -> Sequence[Event]:
             pass
         case other:
             assert_never(other)
-    _check_counter(asked.place, asked.under.lift_kinds, asked.document, asked.under)
+    by_call = frozenset({"hotline"}) if isinstance(card, Lost) else frozenset()  # A call cannot undo a signature.
+    _check_counter(asked.place, asked.under.lift_kinds - by_call, asked.document, asked.under)
     if isinstance(card, Lost):
         if asked.under.lift_at is LiftAt.NOWHERE:
             raise CannotBeLifted

@@ -1,0 +1,160 @@
+"""The `citycard` command."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from libs.kernel.ids import derived
+from libs.runtime.app import build_app
+from libs.runtime.citypack import PackUnfit, load_packs
+from libs.runtime.citytime import MachineClock
+from libs.runtime.development import issuer_key, trusted_keys
+from libs.runtime.engines import open_platform
+from libs.runtime.house import House
+from libs.runtime.platform import Platform
+from libs.runtime.service import Service
+from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
+from libs.telemetry import configure_logging, log_for
+from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
+
+SERVICES = ("identity", "issuance", "loss", "notice")
+ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
+
+
+def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[Service]:
+    """Put these services together."""
+    return [importlib.import_module(f"services.{name}.wiring").build(platform) for name in names]
+
+
+async def serve(settings: Settings, names: Sequence[str]) -> None:
+    """Serve these services until told to stop."""
+    refuse_unsafe(settings)
+    configure_logging(settings.log_style, settings.log_level)
+    async with open_platform(settings, list(names)) as platform:
+        house = House(platform, build_services(platform, names))
+        keys, issuer, own_keys = trusted_keys(settings)
+        app = build_app(house, keys, issuer, own_keys=own_keys)
+        config = uvicorn.Config(
+            app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+        )
+        server = uvicorn.Server(config)
+        log_for("house").info("at your service", address=f"http://{settings.host}:{settings.port}", services=list(names))
+        await server.serve()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    try:
+        status: int = asked.run(asked)
+    except (UnsafeSettings, PackUnfit) as refused:
+        print(f"citycard: {refused}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="citycard", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="run the whole platform in one process")
+    up.add_argument("--port", type=int, help="port to listen on (default 8080)")
+    up.set_defaults(run=_up)
+
+    one = commands.add_parser("serve", help="run one service, or a few, as a process of their own")
+    one.add_argument("services", nargs="+", choices=SERVICES)
+    one.add_argument("--port", type=int)
+    one.set_defaults(run=_up)
+
+    demo = commands.add_parser("demo", help="play one card's life over real HTTP")
+    demo.set_defaults(run=_demo)
+
+    token = commands.add_parser("token", help="make a development token")
+    token.add_argument("--role", required=True, choices=ROLES)
+    token.add_argument("--city", default="", help="area code, for example 330900")
+    token.add_argument("--outlet", default="")
+    token.add_argument("--department", default="")
+    token.add_argument("--person", default="", help="the person whom a citizen's token speaks for")
+    token.add_argument("--as", dest="name", default="", help="an opaque id of the caller")
+    token.set_defaults(run=_token)
+
+    bylaws = commands.add_parser("bylaws", help="check the city packs")
+    bylaws.add_argument("act", choices=("check",))
+    bylaws.add_argument("folder", nargs="?", type=Path, default=Path("deploy"))
+    bylaws.set_defaults(run=_bylaws)
+
+    schemas = commands.add_parser("schemas", help="write schemas/ anew from the code")
+    schemas.add_argument("folder", nargs="?", type=Path, default=Path("schemas"))
+    schemas.set_defaults(run=_schemas)
+    return parser
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    changes: dict[str, Any] = {}
+    if getattr(asked, "port", None) is not None:
+        changes["port"] = asked.port
+    return Settings(**changes)
+
+
+def _up(asked: argparse.Namespace) -> int:
+    names = getattr(asked, "services", None) or SERVICES
+    _run(serve(_settings(asked), names))
+    return 0
+
+
+def _run(work: Any) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def _demo(_asked: argparse.Namespace) -> int:
+    status: int = asyncio.run(importlib.import_module("services.demo").play())
+    return status
+
+
+def _token(asked: argparse.Namespace) -> int:
+    settings = Settings()
+    refuse_unsafe(settings)
+    name = asked.name or f"{asked.role}-{derived(asked.role, asked.city, asked.outlet, asked.department).hex[:6]}"
+    caller = Caller(
+        id=name,
+        role=asked.role,
+        city=asked.city,
+        outlet=asked.outlet,
+        department=asked.department,
+        person=asked.person,
+    )
+    print(issue(issuer_key(settings), MachineClock(), caller, ISSUER_DEVELOPMENT))
+    return 0
+
+
+def _bylaws(asked: argparse.Namespace) -> int:
+    packs = load_packs(asked.folder)
+    for service in SERVICES:
+        check = getattr(importlib.import_module(f"services.{service}.wiring"), "check_bylaws", None)
+        if check is not None:
+            check(packs)
+    for pack in packs:
+        print(f"{pack.name} ({pack.code}), edition {pack.hash}: {', '.join(pack.programmes)}")
+    return 0
+
+
+def _schemas(asked: argparse.Namespace) -> int:
+    from libs.runtime.schemas import write_schemas
+
+    for path in write_schemas(asked.folder, SERVICES):
+        print(path)
+    return 0
+
+

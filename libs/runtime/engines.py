@@ -1,0 +1,121 @@
+"""The engines under the house: opened together, closed in order."""
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from libs.eventsourcing.durability import refuse_unsafe_settings
+from libs.eventsourcing.postgres import PostgresStore
+from libs.messaging.notebook import PostgresNotebook
+from libs.messaging.postgres import PostgresBus
+from libs.messaging.postgres import ddl as bus_ddl
+from libs.messaging.readmodel import PostgresRows
+from libs.runtime import migrations
+from libs.runtime.citypack import load_packs
+from libs.runtime.citytime import DDL as CITY_TIME_DDL
+from libs.runtime.citytime import MachineClock, SharedCityTime
+from libs.runtime.embedded_postgres import EmbeddedPostgres
+from libs.runtime.platform import Platform
+from libs.runtime.settings import Settings
+from libs.telemetry import Telemetry
+from libs.vault.masterkey import FileMasterKey
+from libs.vault.postgres import PostgresVault
+from libs.vault.postgres import ddl as vault_ddl
+
+COMMAND_TIMEOUT_S = 15
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings, services: list[str]) -> AsyncIterator[Platform]:
+    """Start or reach the engines, bring their schemas up to date, and hand out what services are given.
+
+    Raises UnsafeDurability if the database would lose acknowledged work.
+    """
+    async with AsyncExitStack() as stack:
+        dsn = settings.database_url or await stack.enter_async_context(
+            EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries)
+        )
+        pool = await stack.enter_async_context(_pool(dsn))
+        engine = _engine(dsn)
+        stack.push_async_callback(engine.dispose)
+        async with pool.acquire() as connection:
+            await refuse_unsafe_settings(connection)  # type: ignore[arg-type]  # the stubs do not know their own proxy
+        await _bring_up_to_date(pool, engine, services)
+        machine = MachineClock()
+        city = SharedCityTime(machine, pool)
+        await city.refresh()
+        master = FileMasterKey(
+            settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom
+        )
+        yield Platform(
+            settings=settings,
+            machine=machine,
+            monotonic=time.monotonic,
+            randomness=os.urandom,
+            city=city,
+            telemetry=Telemetry(os.urandom, settings.trace_sample),
+            packs=load_packs(settings.data),
+            vault=PostgresVault(pool, master=master, randomness=os.urandom, clock=machine),
+            bus=PostgresBus(pool),
+            fingerprint_key=await master.index_key("fingerprint"),
+            store=lambda service: PostgresStore(pool, service, machine),
+            rows=lambda service: PostgresRows(engine, service),
+            notebook=lambda service: PostgresNotebook(engine, service),
+        )
+
+
+def engine_home(settings: Settings) -> Path:
+    """Where the embedded engines keep their files.
+
+    PostgreSQL refuses to run as root, so its launcher uses another account, which must be able to reach its files; a
+    checkout in a closed folder is therefore served from `/var/lib/citycard` instead.
+    """
+    home = settings.home.resolve()
+    if os.geteuid() != 0:
+        return home
+    reachable = all(folder.stat().st_mode & 0o001 for folder in home.parents if folder.exists())
+    if reachable:
+        return home
+    return Path("/var/lib/citycard") / hashlib.sha256(str(home).encode()).hexdigest()[:12]
+
+
+def _pool(dsn: str) -> asyncpg.Pool:
+    async def leave_as_it_is(_connection: asyncpg.Connection) -> None:
+        """Nobody leaves anything behind in a session, and asking the server to clean up costs a round trip."""
+
+    return asyncpg.create_pool(
+        dsn,
+        min_size=2,
+        max_size=24,
+        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=5,
+        reset=leave_as_it_is,
+        max_inactive_connection_lifetime=60,
+    )
+
+
+def _engine(dsn: str) -> AsyncEngine:
+    return create_async_engine(
+        dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=5,
+        connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S},
+    )
+
+
+async def _bring_up_to_date(pool: asyncpg.Pool, engine: AsyncEngine, services: list[str]) -> None:
+    await migrations.upgrade(engine, services)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(hashtext('citycard migrations'))")
+        await connection.execute(CITY_TIME_DDL)
+        for schema, ddl in (("bus", bus_ddl("bus")), ("vault", vault_ddl("vault"))):
+            if not await connection.fetchval("select to_regnamespace($1) is not null", schema):
+                await connection.execute(f"create schema {schema}")
+                await connection.execute(ddl)

@@ -1,0 +1,85 @@
+"""The only room in which a person can be read: what goes to the vault, and what comes back."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from libs.vault.port import Erased, Vault
+from services.identity.domain.decider import DataErased
+from services.identity.domain.documents import Document
+from services.identity.domain.events import Particulars
+from services.identity.domain.state import Known
+from services.ids import PersonId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Opened:
+    """Who a person is, in clear; it lives as long as one request and shows nothing in a log or a trace."""
+
+    name: str
+    number: str
+    issuer: str
+    birth: date
+    mobile: str
+
+
+class People:
+    """Who is who. A person belongs to a city: the same document in another city is somebody to be registered there."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def find(self, city: str, document: Document) -> PersonId | None:
+        """Whose document this is, registered or about to be."""
+        found = await self._vault.find("document", _index(city, document))
+        return None if found is None else PersonId(found)
+
+    async def claim(self, city: str, document: Document, newcomer: PersonId) -> PersonId:
+        """Whose document this is: the newcomer's, unless somebody has it already. Raises DataErased."""
+        try:
+            # Asked first, so that the vault makes no key for a newcomer who turns out to be known.
+            holder = await self.find(city, document)
+            return holder or PersonId(await self._vault.claim("document", _index(city, document), newcomer))
+        except Erased:
+            raise DataErased from None
+
+    async def close(self, person: PersonId, opened: Opened) -> Particulars:
+        """Seal what the person said. Raises DataErased."""
+        try:
+            return Particulars(
+                name=await self._vault.seal(person, "name", opened.name),
+                number=await self._vault.seal(person, "number", opened.number),
+                issuer=await self._vault.seal(person, "issuer", opened.issuer),
+                birth=await self._vault.seal(person, "birth", opened.birth.isoformat()),
+                mobile=await self._vault.seal(person, "mobile", opened.mobile),
+            )
+        except Erased:
+            raise DataErased from None
+
+    async def open(self, person: Known) -> Opened:
+        """Who the person is. Raises DataErased."""
+        closed = person.particulars
+        try:
+            return Opened(
+                name=await self._vault.open(person.person_id, "name", closed.name),
+                number=await self._vault.open(person.person_id, "number", closed.number),
+                issuer=await self._vault.open(person.person_id, "issuer", closed.issuer),
+                birth=await self.birth(person),
+                mobile=await self._vault.open(person.person_id, "mobile", closed.mobile),
+            )
+        except Erased:
+            raise DataErased from None
+
+    async def birth(self, person: Known) -> date:
+        """When the person was born. Raises DataErased."""
+        try:
+            return date.fromisoformat(await self._vault.open(person.person_id, "birth", person.particulars.birth))
+        except Erased:
+            raise DataErased from None
+
+    async def erase(self, person: PersonId) -> None:
+        """Destroy the key; said twice, done once."""
+        await self._vault.erase(person)
+
+
+def _index(city: str, document: Document) -> str:
+    return f"{city} {document.match_key}"

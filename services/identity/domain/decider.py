@@ -1,0 +1,179 @@
+"""A department's word is kept as it was given; what follows from it is judged anew, and told only when it differs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
+from services.identity.domain.commands import (
+    Command,
+    DestroyKey,
+    ErasePerson,
+    JudgeEntitlements,
+    RegisterPerson,
+    RevealPersonalData,
+    StateFact,
+)
+from services.identity.domain.events import (
+    ContactGiven,
+    EntitlementJudged,
+    Event,
+    FactStated,
+    PersonalDataRevealed,
+    PersonErased,
+    PersonRegistered,
+    Statement,
+    Verdict,
+)
+from services.identity.domain.state import Erased, Known, Person, Unknown, evolve
+
+
+class PersonUnknown(Missing):
+    """We know nobody by this; compare it with the document, or register the person first."""
+
+
+class DataErased(Clash):
+    """The data of this person were erased and nobody can read them; register the person again if they come back."""
+
+
+class FactNotYours(Forbidden):
+    """In this city `{department}` may not state `{fact}`; it may state: {facts}. The city keeps the register."""
+
+
+class ValidityReversed(Unfit):
+    """This fact would end before it begins; compare `valid_from` and `valid_to`, the last day on which it holds."""
+
+
+def decide(command: Command, person: Person) -> Sequence[Event]:
+    match command:
+        case RegisterPerson():
+            return register(command, person)
+        case StateFact():
+            return state_fact(command, person)
+        case JudgeEntitlements():
+            return judge(command, person)
+        case RevealPersonalData():
+            return reveal(command, person)
+        case ErasePerson():
+            return erase(command, person)
+        case DestroyKey():
+            return []  # Carried out in the vault; here it has been decided already.
+        case _:
+            assert_never(command)
+
+
+def register(asked: RegisterPerson, person: Person) -> Sequence[Event]:
+    """The same document is the same person, however often it is shown."""
+    match person:
+        case Unknown():
+            return [
+                PersonRegistered(
+                    person_id=asked.person_id,
+                    at=asked.at,
+                    document=asked.document,
+                    particulars=asked.particulars,
+                    language=asked.language,
+                ),
+                ContactGiven(
+                    person_id=asked.person_id,
+                    at=asked.at,
+                    mobile=asked.particulars.mobile,
+                    language=asked.language,
+                ),
+            ]
+        case Known():
+            return []
+        case Erased():
+            raise DataErased
+        case _:
+            assert_never(person)
+
+
+def state_fact(asked: StateFact, person: Person) -> Sequence[Event]:
+    """Each department speaks for itself, and only about what is its own to say."""
+    known = _known(person)
+    if asked.fact not in asked.may_state:
+        facts = ", ".join(sorted(asked.may_state)) or "nothing"
+        raise FactNotYours(department=asked.department, fact=asked.fact, facts=facts)
+    if asked.valid_to is not None and asked.valid_to < asked.valid_from:
+        raise ValidityReversed
+    said = known.statement(asked.department, asked.fact)
+    new = Statement(
+        fact=asked.fact,
+        department=asked.department,
+        valid_from=asked.valid_from,
+        valid_to=asked.valid_to,
+        ended=asked.ended,
+        reference=asked.reference,
+        stated_at=asked.at,
+    )
+    if said is not None and replace(new, stated_at=said.stated_at) == said:
+        return []
+    return [FactStated(person_id=asked.person_id, at=asked.at, statement=new)]
+
+
+def judge(asked: JudgeEntitlements, person: Person) -> Sequence[Event]:
+    """Only a verdict that differs is news; of the unknown and the erased there is nothing to judge."""
+    match person:
+        case Known():
+            return [
+                EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict)
+                for verdict in asked.verdicts
+                if not _same(verdict, person.verdict(verdict.programme))
+            ]
+        case Unknown() | Erased():
+            return []
+        case _:
+            assert_never(person)
+
+
+def reveal(asked: RevealPersonalData, person: Person) -> Sequence[Event]:
+    """Whoever sees the data leaves a trace, each time."""
+    _known(person)
+    return [PersonalDataRevealed(person_id=asked.person_id, at=asked.at, reason=asked.reason)]
+
+
+def erase(asked: ErasePerson, person: Person) -> Sequence[Event]:
+    """Final: there is no way back from here."""
+    match person:
+        case Unknown():
+            raise PersonUnknown
+        case Known():
+            return [PersonErased(person_id=asked.person_id, at=asked.at, reason=asked.reason)]
+        case Erased():
+            return []
+        case _:
+            assert_never(person)
+
+
+def due(fact: Event) -> Iterator[Due]:
+    match fact:
+        case PersonRegistered():
+            yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
+        case FactStated():
+            for hour in fact.statement.turns:
+                if hour >= fact.at:
+                    yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
+        case PersonErased():
+            yield Due(fact.at, DestroyKey(person_id=fact.person_id))
+
+
+person_desk: Decider[Command, Person, Event] = Decider(Unknown(), decide, evolve, due)
+
+
+def _known(person: Person) -> Known:
+    """Raises PersonUnknown, DataErased."""
+    match person:
+        case Unknown():
+            raise PersonUnknown
+        case Known():
+            return person
+        case Erased():
+            raise DataErased
+        case _:
+            assert_never(person)
+
+
+def _same(verdict: Verdict, last: Verdict | None) -> bool:
+    """A new edition of the bylaws that changes nothing for this person is no news."""
+    return last is not None and replace(verdict, bylaws=last.bylaws) == last

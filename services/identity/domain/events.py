@@ -1,0 +1,138 @@
+"""What has been said of persons, and what follows from it; who they are stands in sealed envelopes."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from libs.kernel import Sealed, event, value
+from libs.kernel.calendar import midnight_after, morning_of
+from services.identity.domain.documents import Kind
+from services.ids import PersonId
+
+
+@value
+class Particulars:
+    """Who a person is, each line in its envelope; the domain passes them on and never opens them."""
+
+    name: Sealed
+    number: Sealed
+    issuer: Sealed
+    birth: Sealed
+    mobile: Sealed
+
+
+@value
+class Statement:
+    """What a department says of a person. `valid_to` is the last day on which it holds, if that is known.
+
+    `ended` says that it holds no more: since the end of `valid_to`, or else from the moment at which it was said.
+    """
+
+    fact: str
+    department: str
+    valid_from: date
+    valid_to: date | None
+    ended: bool
+    reference: str
+    stated_at: datetime
+
+    @property
+    def begins_at(self) -> datetime:
+        return morning_of(self.valid_from).astimezone(UTC)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        ends = [midnight_after(self.valid_to).astimezone(UTC)] if self.valid_to else []
+        return min(ends + [self.stated_at] * self.ended, default=None)
+
+    @property
+    def turns(self) -> Sequence[datetime]:
+        """The moments at which this statement can change a verdict, earliest first."""
+        return sorted({self.stated_at, self.begins_at, self.ends_at or self.stated_at})
+
+    def holds(self, at: datetime) -> bool:
+        return self.begins_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+@value
+class FunctionVerdict:
+    """Whether a person meets the conditions of a function, and what says so."""
+
+    function: str
+    granted: bool
+    because: str
+    article: str
+
+
+@value
+class Verdict:
+    """What a person is entitled to under a programme: the row of the city's table that decided, and why."""
+
+    programme: str
+    granted: bool
+    rule: str
+    article: str
+    basis: str
+    facts_used: tuple[str, ...]
+    missing: tuple[str, ...]
+    functions: tuple[FunctionVerdict, ...]
+    bylaws: str
+
+
+@event
+class PersonRegistered:
+    """Somebody has shown a document and is known to the city from now on."""
+
+    person_id: PersonId
+    at: datetime
+    document: Kind
+    particulars: Particulars
+    language: str
+
+
+@event
+class ContactGiven:
+    """A person has said where and in which language messages reach them."""
+
+    person_id: PersonId
+    at: datetime
+    mobile: Sealed
+    language: str
+
+
+@event
+class FactStated:
+    """A department has said something of a person; it takes the place of what it said of the same kind before."""
+
+    person_id: PersonId
+    at: datetime
+    statement: Statement
+
+
+@event
+class EntitlementJudged:
+    """What a person is entitled to under one programme has become another; `at` is when its facts turned."""
+
+    person_id: PersonId
+    at: datetime
+    verdict: Verdict
+
+
+@event
+class PersonalDataRevealed:
+    """Somebody of the card centre was shown a person's data in clear."""
+
+    person_id: PersonId
+    at: datetime
+    reason: str
+
+
+@event
+class PersonErased:
+    """From now on nobody can read who this person was."""
+
+    person_id: PersonId
+    at: datetime
+    reason: str
+
+
+Event = PersonRegistered | ContactGiven | FactStated | EntitlementJudged | PersonalDataRevealed | PersonErased

@@ -1,0 +1,13 @@
+"""Identity's facts, and the memory of its readers."""
+
+from libs.eventsourcing.postgres import ddl
+from libs.messaging.notebook import DDL
+from libs.runtime.migrations import run_sql
+
+revision = "identity_0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql(ddl("identity"))
+    run_sql(DDL.replace("{schema}", "identity"))

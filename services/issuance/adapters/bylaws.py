@@ -1,0 +1,119 @@
+"""A city's rules on issuing cards, from its pack to the domain."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.kernel import Unfit
+from libs.runtime.citypack import CityPacks
+from services.issuance.domain.bylaw import (
+    Activation,
+    CatalogueEntry,
+    IssuanceBylaw,
+    Opens,
+    Promise,
+    PromiseUnit,
+)
+from services.issuance.domain.portrait import ID_CARD, SOCIAL_CARD, Standard
+
+
+class ProgrammeUnknown(Unfit):
+    """This city has no programme '{programme}'; it has: {programmes}."""
+
+
+class OutletUnknown(Unfit):
+    """This city has no outlet '{outlet}'; ask for its list."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromiseData(_Data):
+    count: int
+    unit: Literal["months", "working_days", "days"]
+    roll_to_working_day: bool = False
+
+
+class CatalogueData(_Data):
+    function: str
+    opens: Literal["with_the_card", "at_an_outlet", "at_the_bank"]
+
+
+class IssuanceBylaws:
+    """All cities' rules on issuing, checked when they are read."""
+
+    def __init__(self, packs: CityPacks) -> None:
+        self._packs = packs
+        self._numbers = {
+            (pack.code, programme): str(pack.files[f"{programme}/programme"]["number"])
+            for pack in packs
+            for programme in pack.programmes
+        }
+        self._dated = {
+            (pack.code, programme): {
+                path.rpartition(".")[2]: pack.dated(f"{programme}/programme.{path}", kind)
+                for path, kind in {
+                    "issuance.promise": PromiseData,
+                    "issuance.activation": Literal["at_hand_over", "by_the_holder"],
+                    "issuance.validity_years": int,
+                    "issuance.kept_days": int,
+                    "issuance.supplement_days": int,
+                    "issuance.documents": list[str],
+                    "issuance.collection_documents": list[str],
+                    "issuance.agent_may_collect": bool,
+                    "issuance.portrait": Literal["id_card", "social_card"],
+                    "catalogue": list[CatalogueData],
+                }.items()
+            }
+            for pack in packs
+            for programme in pack.programmes
+        }
+
+    def at(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
+        """The rules of a programme that hold at this moment. Raises ProgrammeUnknown."""
+        if (city, programme) not in self._dated:
+            raise ProgrammeUnknown(programme=programme, programmes=", ".join(self.programmes(city)))
+        dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
+        promise = dated["promise"]
+        return IssuanceBylaw(
+            number=self._numbers[city, programme],
+            promise=Promise(
+                count=promise.count,
+                unit=PromiseUnit(promise.unit),
+                roll_to_working_day=promise.roll_to_working_day,
+            ),
+            calendar=self._packs[city].calendar,
+            activation=Activation(dated["activation"]),
+            validity_years=dated["validity_years"],
+            kept_days=dated["kept_days"],
+            supplement_days=dated["supplement_days"],
+            documents=frozenset(dated["documents"]),
+            collection_documents=frozenset(dated["collection_documents"]),
+            agent_may_collect=dated["agent_may_collect"],
+            portrait=dated["portrait"],
+            catalogue=tuple(
+                CatalogueEntry(function=one.function, opens=Opens(one.opens)) for one in dated["catalogue"]
+            ),
+        )
+
+    def programmes(self, city: str) -> list[str]:
+        return [programme for code, programme in self._dated if code == city]
+
+    def series(self, city: str, programme: str) -> str:
+        """The series from which the card numbers of a programme come, for example `330900-01`."""
+        if (city, programme) not in self._numbers:
+            raise ProgrammeUnknown(programme=programme, programmes=", ".join(self.programmes(city)))
+        return f"{city}-{self._numbers[city, programme]}"
+
+    def outlet(self, city: str, outlet: str) -> str:
+        """The outlet, if it is one of the city's. Raises OutletUnknown."""
+        if city not in self._packs or outlet not in self._packs[city].outlets:
+            raise OutletUnknown(outlet=outlet[:40])
+        return outlet
+
+
+def standard(under: IssuanceBylaw) -> Standard:
+    """The portrait standard that the city has chosen."""
+    return ID_CARD if under.portrait == "id_card" else SOCIAL_CARD

@@ -1,0 +1,1 @@
+"""The request on paper: what was brought, and whether a clerk takes it in."""

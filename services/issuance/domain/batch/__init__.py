@@ -1,0 +1,1 @@
+"""A production batch: every piece of plastic is somewhere, and the count always agrees."""

@@ -1,0 +1,101 @@
+"""What a city may decide for itself about issuing cards."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from libs.kernel import Calendar, Deadline, value
+from libs.kernel.calendar import (
+    end_of_calendar_day,
+    midnight_after,
+    one_month_after,
+    shanghai_day,
+    years_after,
+)
+
+
+class PromiseUnit(StrEnum):
+    MONTHS = "months"
+    WORKING_DAYS = "working_days"
+    DAYS = "days"
+
+
+class Activation(StrEnum):
+    """When a card that was handed over begins to work."""
+
+    AT_HAND_OVER = "at_hand_over"
+    BY_THE_HOLDER = "by_the_holder"
+
+
+class Opens(StrEnum):
+    """What opens a function that the card bears."""
+
+    WITH_THE_CARD = "with_the_card"
+    AT_AN_OUTLET = "at_an_outlet"
+    AT_THE_BANK = "at_the_bank"
+
+
+@value
+class Promise:
+    """Within what time a card is ready."""
+
+    count: int
+    unit: PromiseUnit
+    roll_to_working_day: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.count <= 400 or (self.unit is PromiseUnit.MONTHS and self.count != 1):
+            raise ValueError("a promise counts 1 month, or up to 400 days")
+
+    def falls_due(self, accepted_at: datetime, calendar: Calendar) -> Deadline:
+        """24:00 of the last day (UTC)."""
+        if self.unit is PromiseUnit.WORKING_DAYS:
+            due = calendar.end_of_working_day(self.count, accepted_at)
+            return Deadline(at=due.at.astimezone(UTC), provisional=due.provisional)
+        accepted_on = shanghai_day(accepted_at)
+        day = (
+            one_month_after(accepted_on)
+            if self.unit is PromiseUnit.MONTHS
+            else accepted_on + timedelta(days=self.count)
+        )
+        worked = calendar.first_worked_from(day) if self.roll_to_working_day else day
+        guessed = self.roll_to_working_day and not (calendar.knows(day) and calendar.knows(worked))
+        return Deadline(at=midnight_after(worked).astimezone(UTC), provisional=guessed)
+
+
+@value
+class CatalogueEntry:
+    """A function that every card of a programme bears, and what opens it."""
+
+    function: str
+    opens: Opens
+
+
+@value
+class IssuanceBylaw:
+    """One city's rules on issuing cards of one programme, as they hold at one moment."""
+
+    number: str
+    promise: Promise
+    calendar: Calendar
+    activation: Activation
+    validity_years: int
+    kept_days: int
+    supplement_days: int
+    documents: frozenset[str]
+    collection_documents: frozenset[str]
+    agent_may_collect: bool
+    portrait: str
+    catalogue: tuple[CatalogueEntry, ...]
+
+    def promised_by(self, accepted_at: datetime) -> Deadline:
+        return self.promise.falls_due(accepted_at, self.calendar)
+
+    def valid_to(self, activated_at: datetime) -> datetime:
+        """24:00 (UTC) of the last day on which the card is valid."""
+        return midnight_after(years_after(shanghai_day(activated_at), self.validity_years)).astimezone(UTC)
+
+    def kept_until(self, arrived_at: datetime) -> datetime:
+        return end_of_calendar_day(self.kept_days, arrived_at).at.astimezone(UTC)
+
+    def supplement_until(self, asked_at: datetime) -> datetime:
+        return end_of_calendar_day(self.supplement_days, asked_at).at.astimezone(UTC)

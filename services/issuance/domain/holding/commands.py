@@ -1,0 +1,166 @@
+"""What can be asked of a holding."""
+
+from datetime import datetime
+
+from libs.kernel import command
+from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
+from services.issuance.domain.bylaw import IssuanceBylaw
+from services.issuance.domain.holding.events import FunctionGrant, Kind
+
+
+@command
+class NoteVerdict:
+    """Identity has judged."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    granted: bool
+    because: str
+    functions: tuple[FunctionGrant, ...]
+    at: datetime
+
+
+@command
+class ClaimCard:
+    """An application was taken in."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId
+    person_id: PersonId
+    programme: str
+    outlet: str
+    at: datetime
+
+
+@command
+class OrderNewCard:
+    """The loss desk wants a new card in place of this one."""
+
+    holding_id: HoldingId
+    old_card_id: CardId
+    kind: Kind
+    outlet: str
+    at: datetime
+
+
+@command
+class WithdrawOrder:
+    """The applicant no longer wants the card."""
+
+    holding_id: HoldingId
+    reason: str
+    at: datetime
+
+
+@command
+class TakeSeat:
+    """A batch offers a seat and a number."""
+
+    holding_id: HoldingId
+    batch_id: BatchId
+    seat: int
+    card_number: str
+    at: datetime
+
+
+@command
+class NoteProduced:
+    """The return file says that the card is good."""
+
+    holding_id: HoldingId
+    batch_id: BatchId
+    seat: int
+    ident: str
+    at: datetime
+
+
+@command
+class NoteSpoiled:
+    """The return file says that the card is spoiled."""
+
+    holding_id: HoldingId
+    batch_id: BatchId
+    seat: int
+    reason: str
+    at: datetime
+
+
+@command
+class NoteArrival:
+    """The card was counted into its outlet."""
+
+    holding_id: HoldingId
+    batch_id: BatchId
+    seat: int
+    outlet: str
+    at: datetime
+    under: IssuanceBylaw | None = None
+
+
+@command
+class GiveUpWaiting:
+    """The hour has passed until which the outlet keeps the card."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    kept_until: datetime
+
+
+@command
+class HandOver:
+    """Somebody stands at the counter for the card."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    document: str
+    agent_document: str
+    at: datetime
+    under: IssuanceBylaw
+
+
+@command
+class Activate:
+    """The holder activates the card that she has."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    under: IssuanceBylaw
+
+
+@command
+class EndCard:
+    """The loss desk has cancelled the card."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    reason: str
+    at: datetime
+
+
+@command
+class ExpireCard:
+    """The last hour of the card's validity has struck."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    valid_to: datetime
+
+
+Command = (
+    NoteVerdict
+    | ClaimCard
+    | OrderNewCard
+    | WithdrawOrder
+    | TakeSeat
+    | NoteProduced
+    | NoteSpoiled
+    | NoteArrival
+    | GiveUpWaiting
+    | HandOver
+    | Activate
+    | EndCard
+    | ExpireCard
+)

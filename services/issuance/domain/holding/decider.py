@@ -1,0 +1,522 @@
+"""One person has one card under one programme; a new one begins in the instant in which the old one ends."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
+from services.ids import PersonId, card_id
+from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
+from services.issuance.domain.bylaw import Activation, IssuanceBylaw
+from services.issuance.domain.holding.commands import (
+    Activate,
+    ClaimCard,
+    Command,
+    EndCard,
+    ExpireCard,
+    GiveUpWaiting,
+    HandOver,
+    NoteArrival,
+    NoteProduced,
+    NoteSpoiled,
+    NoteVerdict,
+    OrderNewCard,
+    TakeSeat,
+    WithdrawOrder,
+)
+from services.issuance.domain.holding.events import (
+    CardActivated,
+    CardApproved,
+    CardArrived,
+    CardCancelled,
+    CardDeclined,
+    CardExpired,
+    CardHandedOver,
+    CardOrdered,
+    CardProduced,
+    CardReplaced,
+    CardReserved,
+    CardSpoiled,
+    CardUnclaimed,
+    Event,
+    Kind,
+    PlasticRecalled,
+    SeatDeclined,
+    VerdictNoted,
+)
+from services.issuance.domain.holding.state import (
+    AtOutlet,
+    Good,
+    Holding,
+    InHand,
+    InWork,
+    NothingComing,
+    Plastic,
+    Queued,
+    Verdict,
+    Waiting,
+    evolve,
+)
+
+
+class CardUnknown(Missing):
+    """There is no card {card_id}; check the number."""
+
+
+class NotReadyYet(Clash):
+    """Card {card_id} is not at an outlet yet; follow its progress with the receipt number."""
+
+
+class CardElsewhere(Forbidden):
+    """Card {card_id} lies at another outlet: {outlet}. It is collected where it was applied for."""
+
+
+class AlreadyHandedOver(Clash):
+    """Card {card_id} was handed over before; if that was not the holder, report it lost at once."""
+
+
+class DocumentNotAccepted(Unfit):
+    """This document is not accepted for collecting a card; bring one of: {documents}."""
+
+
+class AgentNotAllowed(Forbidden):
+    """In this city the holder must come herself."""
+
+
+class NotInHand(Clash):
+    """Card {card_id} has not been handed over; it can be activated when it is in its holder's hand."""
+
+
+class CardEnded(Clash):
+    """Card {card_id} has ended for good."""
+
+
+class TooLateToWithdraw(Clash):
+    """The card is being made already; it can be refused when it arrives."""
+
+
+class NothingOrdered(Clash):
+    """No card is on its way that could be withdrawn."""
+
+
+def decide(command: Command, holding: Holding) -> Sequence[Event]:
+    match command:
+        case NoteVerdict():
+            return note_verdict(command, holding)
+        case ClaimCard():
+            return claim(command, holding)
+        case OrderNewCard():
+            return order_new_card(command, holding)
+        case WithdrawOrder():
+            return withdraw(command, holding)
+        case TakeSeat():
+            return take_seat(command, holding)
+        case NoteProduced():
+            return note_produced(command, holding)
+        case NoteSpoiled():
+            return note_spoiled(command, holding)
+        case NoteArrival():
+            return note_arrival(command, holding)
+        case GiveUpWaiting():
+            return give_up_waiting(command, holding)
+        case HandOver():
+            return hand_over(command, holding)
+        case Activate():
+            return activate(command, holding)
+        case EndCard():
+            return end(command, holding)
+        case ExpireCard():
+            return expire(command, holding)
+        case _:
+            assert_never(command)
+
+
+def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
+    """An order that was waiting for this verdict is decided by it."""
+    last = holding.verdicts[-1] if holding.verdicts else None
+    if last is not None and (last.granted, last.because, last.functions) == (
+        asked.granted,
+        asked.because,
+        asked.functions,
+    ):
+        return []
+    noted = VerdictNoted(
+        holding_id=asked.holding_id,
+        person_id=asked.person_id,
+        programme=asked.programme,
+        granted=asked.granted,
+        because=asked.because,
+        functions=asked.functions,
+        at=asked.at,
+    )
+    match holding.coming:
+        case Waiting(order=order) if asked.granted:
+            return [
+                noted,
+                CardApproved(
+                    holding_id=asked.holding_id,
+                    person_id=asked.person_id,
+                    programme=asked.programme,
+                    kind=order.kind,
+                    application_id=order.application_id,
+                    outlet=order.outlet,
+                    at=asked.at,
+                ),
+            ]
+        case Waiting(order=order):
+            return [
+                noted,
+                CardDeclined(
+                    holding_id=asked.holding_id,
+                    person_id=asked.person_id,
+                    application_id=order.application_id,
+                    old_card_id=order.old_card_id,
+                    reason=asked.because,
+                    at=asked.at,
+                ),
+            ]
+    return [noted]
+
+
+def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
+    """At most one card counts and at most one is on its way (INV-7); the answer travels, for nobody is on the line."""
+    if asked.application_id in holding.claims:
+        return []
+    if not isinstance(holding.coming, NothingComing):
+        return [_declined(asked, "another application for this card is under way")]
+    if holding.current is not None:
+        return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
+    verdict = _latest(holding)
+    if verdict is not None and not verdict.granted:
+        return [_declined(asked, verdict.because)]
+    return [
+        CardOrdered(
+            holding_id=asked.holding_id,
+            person_id=asked.person_id,
+            programme=asked.programme,
+            kind=Kind.FIRST,
+            application_id=asked.application_id,
+            old_card_id=None,
+            outlet=asked.outlet,
+            approved=verdict is not None,
+            at=asked.at,
+        )
+    ]
+
+
+def order_new_card(asked: OrderNewCard, holding: Holding) -> Sequence[Event]:
+    """The old card gives up its place only when the new one works."""
+    current = holding.current
+    if holding.person_id is None or current is None or current.card_id != asked.old_card_id:
+        return []  # It has a successor already, or was cancelled meanwhile; the loss desk has been told.
+    if not isinstance(holding.coming, NothingComing):
+        return []  # The one that is on its way already will do.
+    verdict = _latest(holding)
+    if verdict is not None and not verdict.granted:
+        return [
+            CardDeclined(
+                holding_id=asked.holding_id,
+                person_id=holding.person_id,
+                application_id=None,
+                old_card_id=asked.old_card_id,
+                reason=verdict.because,
+                at=asked.at,
+            )
+        ]
+    return [
+        CardOrdered(
+            holding_id=asked.holding_id,
+            person_id=holding.person_id,
+            programme=holding.programme,
+            kind=asked.kind,
+            application_id=None,
+            old_card_id=asked.old_card_id,
+            outlet=asked.outlet,
+            approved=verdict is not None,
+            at=asked.at,
+        )
+    ]
+
+
+def withdraw(asked: WithdrawOrder, holding: Holding) -> Sequence[Event]:
+    match holding.coming:
+        case NothingComing():
+            raise NothingOrdered
+        case Waiting(order=order) | Queued(order=order):
+            return [
+                CardDeclined(
+                    holding_id=asked.holding_id,
+                    person_id=_person(holding),
+                    application_id=order.application_id,
+                    old_card_id=order.old_card_id,
+                    reason=asked.reason,
+                    at=asked.at,
+                )
+            ]
+        case InWork() | Good() | AtOutlet() | InHand():
+            raise TooLateToWithdraw
+        case _:
+            assert_never(holding.coming)
+
+
+def take_seat(asked: TakeSeat, holding: Holding) -> Sequence[Event]:
+    """A seat is taken once: a second batch that offers one is told so."""
+    match holding.coming:
+        case Queued(order=order):
+            return [
+                CardReserved(
+                    holding_id=asked.holding_id,
+                    application_id=order.application_id,
+                    card_id=card_id(asked.holding_id, holding.numbered + 1),
+                    card_number=asked.card_number,
+                    batch_id=asked.batch_id,
+                    seat=asked.seat,
+                    at=asked.at,
+                )
+            ]
+        case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic) | InHand(plastic=plastic) if (
+            plastic.batch_id == asked.batch_id
+        ):
+            return []
+    return [
+        SeatDeclined(holding_id=asked.holding_id, batch_id=asked.batch_id, seat=asked.seat, at=asked.at),
+    ]
+
+
+def note_produced(asked: NoteProduced, holding: Holding) -> Sequence[Event]:
+    match holding.coming:
+        case InWork(order=order, plastic=plastic) if _sits(plastic, asked):
+            return [
+                CardProduced(
+                    holding_id=asked.holding_id,
+                    application_id=order.application_id,
+                    card_id=plastic.card_id,
+                    ident=asked.ident,
+                    at=asked.at,
+                )
+            ]
+    return []
+
+
+def note_spoiled(asked: NoteSpoiled, holding: Holding) -> Sequence[Event]:
+    match holding.coming:
+        case InWork(order=order, plastic=plastic) if _sits(plastic, asked):
+            return [
+                CardSpoiled(
+                    holding_id=asked.holding_id,
+                    application_id=order.application_id,
+                    card_id=plastic.card_id,
+                    reason=asked.reason,
+                    at=asked.at,
+                )
+            ]
+    return []
+
+
+def note_arrival(asked: NoteArrival, holding: Holding) -> Sequence[Event]:
+    match holding.coming:
+        case Good(order=order, plastic=plastic) if _sits(plastic, asked) and asked.under is not None:
+            return [
+                CardArrived(
+                    holding_id=asked.holding_id,
+                    person_id=_person(holding),
+                    application_id=order.application_id,
+                    card_id=plastic.card_id,
+                    outlet=asked.outlet,
+                    kept_until=asked.under.kept_until(asked.at),
+                    at=asked.at,
+                )
+            ]
+    return []
+
+
+def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
+    """Nobody came: the plastic goes back, and a report that was waiting for this card can be lifted again."""
+    match holding.coming:
+        case AtOutlet(order=order, plastic=plastic, kept_until=until) if (plastic.card_id, until) == (
+            asked.card_id,
+            asked.kept_until,
+        ):
+            unclaimed = CardUnclaimed(
+                holding_id=asked.holding_id,
+                person_id=_person(holding),
+                application_id=order.application_id,
+                card_id=plastic.card_id,
+                at=until,
+            )
+            declined = CardDeclined(
+                holding_id=asked.holding_id,
+                person_id=_person(holding),
+                application_id=order.application_id,
+                old_card_id=order.old_card_id,
+                reason="the new card was not collected in time",
+                at=until,
+            )
+            return [unclaimed, _recalled(plastic, asked, until), *([declined] if order.old_card_id else [])]
+    return []
+
+
+def hand_over(asked: HandOver, holding: Holding) -> Sequence[Event]:
+    """Two clerks may reach for one card in the same millisecond: this stream hands it over once."""
+    match holding.coming:
+        case AtOutlet(plastic=plastic) if plastic.card_id == asked.card_id:
+            pass
+        case InHand(plastic=plastic) if plastic.card_id == asked.card_id:
+            raise AlreadyHandedOver(card_id=asked.card_id)
+        case InWork(plastic=plastic) | Good(plastic=plastic) if plastic.card_id == asked.card_id:
+            raise NotReadyYet(card_id=asked.card_id)
+        case _ if holding.life_of(asked.card_id) is not None:
+            raise AlreadyHandedOver(card_id=asked.card_id)
+        case _:
+            raise CardUnknown(card_id=asked.card_id)
+    at_outlet = holding.coming
+    if at_outlet.outlet != asked.outlet:
+        raise CardElsewhere(card_id=asked.card_id, outlet=at_outlet.outlet)
+    if asked.document not in asked.under.collection_documents:
+        raise DocumentNotAccepted(documents=", ".join(sorted(asked.under.collection_documents)))
+    if asked.agent_document and not asked.under.agent_may_collect:
+        raise AgentNotAllowed
+    handed_over = CardHandedOver(
+        holding_id=asked.holding_id,
+        person_id=_person(holding),
+        application_id=at_outlet.order.application_id,
+        card_id=asked.card_id,
+        batch_id=plastic.batch_id,
+        seat=plastic.seat,
+        outlet=asked.outlet,
+        document=asked.document,
+        agent_document=asked.agent_document,
+        at=asked.at,
+    )
+    if asked.under.activation is Activation.AT_HAND_OVER:
+        return [handed_over, _works(asked, asked.under, holding)]
+    return [handed_over]
+
+
+def activate(asked: Activate, holding: Holding) -> Sequence[Event]:
+    match holding.coming:
+        case InHand(plastic=plastic) if plastic.card_id == asked.card_id:
+            return [_works(asked, asked.under, holding)]
+    life = holding.life_of(asked.card_id)
+    if life is not None and life.ended_at is None:
+        return []
+    if life is not None:
+        raise CardEnded(card_id=asked.card_id)
+    match holding.coming:
+        case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic) if (
+            plastic.card_id == asked.card_id
+        ):
+            raise NotInHand(card_id=asked.card_id)
+    raise CardUnknown(card_id=asked.card_id)
+
+
+def end(asked: EndCard, holding: Holding) -> Sequence[Event]:
+    """What was cancelled at the loss desk has ended here too, together with whatever was to take its place."""
+    life = holding.life_of(asked.card_id)
+    if life is None or life.ended_at is not None:
+        return []
+    at = max(asked.at, life.active_from)
+    cancelled = CardCancelled(
+        holding_id=asked.holding_id,
+        person_id=_person(holding),
+        card_id=asked.card_id,
+        reason=asked.reason,
+        at=at,
+    )
+    match holding.coming:
+        case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic):
+            return [cancelled, _recalled(plastic, asked, at)]
+    return [cancelled]
+
+
+def expire(asked: ExpireCard, holding: Holding) -> Sequence[Event]:
+    life = holding.life_of(asked.card_id)
+    if life is None or life.ended_at is not None or life.expired or life.valid_to != asked.valid_to:
+        return []
+    return [
+        CardExpired(
+            holding_id=asked.holding_id, person_id=_person(holding), card_id=asked.card_id, at=asked.valid_to
+        )
+    ]
+
+
+def due(fact: Event) -> Iterator[Due]:
+    match fact:
+        case CardReserved():
+            yield Due(fact.at, SeatTaken(batch_id=fact.batch_id, seat=fact.seat, at=fact.at))
+        case SeatDeclined():
+            yield Due(fact.at, SeatVoid(batch_id=fact.batch_id, seat=fact.seat, at=fact.at))
+        case CardHandedOver():
+            yield Due(fact.at, PlasticGone(batch_id=fact.batch_id, seat=fact.seat, how="handed_over", at=fact.at))
+        case PlasticRecalled():
+            yield Due(fact.at, PlasticGone(batch_id=fact.batch_id, seat=fact.seat, how="recalled", at=fact.at))
+        case CardArrived():
+            yield Due(
+                fact.kept_until,
+                GiveUpWaiting(holding_id=fact.holding_id, card_id=fact.card_id, kept_until=fact.kept_until),
+            )
+        case CardActivated() | CardReplaced():
+            yield Due(
+                fact.valid_to,
+                ExpireCard(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to),
+            )
+
+
+def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -> CardActivated | CardReplaced:
+    """The card begins to work; if another one counted until now, that one ends in the same fact."""
+    valid_to = under.valid_to(asked.at)
+    if holding.current is None:
+        return CardActivated(
+            holding_id=asked.holding_id,
+            person_id=_person(holding),
+            card_id=asked.card_id,
+            programme=holding.programme,
+            valid_to=valid_to,
+            at=asked.at,
+        )
+    return CardReplaced(
+        holding_id=asked.holding_id,
+        person_id=_person(holding),
+        old_card_id=holding.current.card_id,
+        card_id=asked.card_id,
+        programme=holding.programme,
+        valid_to=valid_to,
+        at=asked.at,
+    )
+
+
+def _recalled(plastic: Plastic, asked: GiveUpWaiting | EndCard, at: datetime) -> PlasticRecalled:
+    return PlasticRecalled(
+        holding_id=asked.holding_id,
+        card_id=plastic.card_id,
+        batch_id=plastic.batch_id,
+        seat=plastic.seat,
+        at=at,
+    )
+
+
+def _declined(asked: ClaimCard, reason: str) -> CardDeclined:
+    return CardDeclined(
+        holding_id=asked.holding_id,
+        person_id=asked.person_id,
+        application_id=asked.application_id,
+        old_card_id=None,
+        reason=reason,
+        at=asked.at,
+    )
+
+
+def _latest(holding: Holding) -> Verdict | None:
+    return holding.verdicts[-1] if holding.verdicts else None
+
+
+def _person(holding: Holding) -> PersonId:
+    assert holding.person_id is not None
+    return holding.person_id
+
+
+def _sits(plastic: Plastic, asked: NoteProduced | NoteSpoiled | NoteArrival) -> bool:
+    return (plastic.batch_id, plastic.seat) == (asked.batch_id, asked.seat)
+
+
+holdings: Decider[Command, Holding, Event] = Decider(Holding(), decide, evolve, due)

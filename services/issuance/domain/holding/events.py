@@ -1,0 +1,239 @@
+"""What has happened to the cards of one holding."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from libs.kernel import event, value
+from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
+
+
+class Kind(StrEnum):
+    """Why a card is made."""
+
+    FIRST = "first"
+    REISSUE = "reissue"
+    REPLACEMENT = "replacement"
+
+
+@value
+class FunctionGrant:
+    """Whether the holder meets the conditions of a function, and why."""
+
+    function: str
+    granted: bool
+    because: str
+
+
+@event
+class VerdictNoted:
+    """Identity has said what the holder is entitled to."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    granted: bool
+    because: str
+    functions: tuple[FunctionGrant, ...]
+    at: datetime
+
+
+@event
+class CardOrdered:
+    """A card is wanted: for an application, or in place of `old_card_id`."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    kind: Kind
+    application_id: ApplicationId | None
+    old_card_id: CardId | None
+    outlet: str
+    approved: bool
+    at: datetime
+
+
+@event
+class CardApproved:
+    """The verdict that an order was waiting for has come."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    kind: Kind
+    application_id: ApplicationId | None
+    outlet: str
+    at: datetime
+
+
+@event
+class CardDeclined:
+    """No card will be made on this order."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    old_card_id: CardId | None
+    reason: str
+    at: datetime
+
+
+@event
+class CardReserved:
+    """The card has its number and its seat in a batch; from here the order cannot be withdrawn."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId | None
+    card_id: CardId
+    card_number: str
+    batch_id: BatchId
+    seat: int
+    at: datetime
+
+
+@event
+class SeatDeclined:
+    """A batch offered a seat for which there was nothing to make."""
+
+    holding_id: HoldingId
+    batch_id: BatchId
+    seat: int
+    at: datetime
+
+
+@event
+class CardProduced:
+    """The card came back good; `ident` is the chip's identification code."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId | None
+    card_id: CardId
+    ident: str
+    at: datetime
+
+
+@event
+class CardSpoiled:
+    """The card came back spoiled: its number is retired, and the order waits for the next batch."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId | None
+    card_id: CardId
+    reason: str
+    at: datetime
+
+
+@event
+class CardArrived:
+    """The card lies at its outlet."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+@event
+class CardUnclaimed:
+    """Nobody came in time."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    at: datetime
+
+
+@event
+class CardHandedOver:
+    """The card is in a hand; `document` is what was shown, `agent_document` what the agent showed, if one came."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    batch_id: BatchId
+    seat: int
+    outlet: str
+    document: str
+    agent_document: str
+    at: datetime
+
+
+@event
+class CardActivated:
+    """The first card of the holding works."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    programme: str
+    valid_to: datetime
+    at: datetime
+
+
+@event
+class CardReplaced:
+    """The new card works and the old one has ended for ever: one fact, so there is no instant between the two."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    old_card_id: CardId
+    card_id: CardId
+    programme: str
+    valid_to: datetime
+    at: datetime
+
+
+@event
+class CardCancelled:
+    """The card has ended without a successor."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    reason: str
+    at: datetime
+
+
+@event
+class PlasticRecalled:
+    """A card that was made, or is being made, for nobody: it must not reach a hand."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    batch_id: BatchId
+    seat: int
+    at: datetime
+
+
+@event
+class CardExpired:
+    """The card has reached the end of its validity; it still counts, so that a new one can take its place."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    at: datetime
+
+
+Event = (
+    VerdictNoted
+    | CardOrdered
+    | CardApproved
+    | CardDeclined
+    | CardReserved
+    | SeatDeclined
+    | CardProduced
+    | CardSpoiled
+    | CardArrived
+    | CardUnclaimed
+    | CardHandedOver
+    | CardActivated
+    | CardReplaced
+    | CardCancelled
+    | PlasticRecalled
+    | CardExpired
+)

@@ -1,0 +1,267 @@
+"""How a holding can stand: at most one card on its way, at most one card that counts, and those that came before."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from libs.kernel import state, value
+from services.ids import ApplicationId, BatchId, CardId, PersonId
+from services.issuance.domain.holding.events import (
+    CardActivated,
+    CardApproved,
+    CardArrived,
+    CardCancelled,
+    CardDeclined,
+    CardExpired,
+    CardHandedOver,
+    CardOrdered,
+    CardProduced,
+    CardReplaced,
+    CardReserved,
+    CardSpoiled,
+    CardUnclaimed,
+    Event,
+    FunctionGrant,
+    Kind,
+    PlasticRecalled,
+    SeatDeclined,
+    VerdictNoted,
+)
+
+
+@value
+class Order:
+    """What the card on its way is for."""
+
+    kind: Kind
+    application_id: ApplicationId | None
+    old_card_id: CardId | None
+    outlet: str
+
+
+@value
+class Plastic:
+    """A card as a thing: its number and where it was made."""
+
+    card_id: CardId
+    card_number: str
+    batch_id: BatchId
+    seat: int
+
+
+@state
+class NothingComing:
+    """No card is on its way."""
+
+
+@state
+class Waiting:
+    """The order waits for identity's verdict."""
+
+    order: Order
+
+
+@state
+class Queued:
+    """The order waits for a batch."""
+
+    order: Order
+
+
+@state
+class InWork:
+    """The card is being made."""
+
+    order: Order
+    plastic: Plastic
+
+
+@state
+class Good:
+    """The card is made and on its way to the outlet."""
+
+    order: Order
+    plastic: Plastic
+
+
+@state
+class AtOutlet:
+    """The card lies at the counter."""
+
+    order: Order
+    plastic: Plastic
+    outlet: str
+    kept_until: datetime
+
+
+@state
+class InHand:
+    """The holder has the card, and it does not work yet."""
+
+    order: Order
+    plastic: Plastic
+
+
+Coming: TypeAlias = NothingComing | Waiting | Queued | InWork | Good | AtOutlet | InHand
+
+
+@value
+class Life:
+    """A card that worked once: from when, and until when; `ended_at` is None while it is the one that counts."""
+
+    card_id: CardId
+    card_number: str
+    active_from: datetime
+    valid_to: datetime
+    ended_at: datetime | None = None
+    ending: str = ""
+    expired: bool = False
+
+    def active(self, at: datetime) -> bool:
+        return self.active_from <= at < self.valid_to and (self.ended_at is None or at < self.ended_at)
+
+
+@value
+class Verdict:
+    """What identity has said, and since when."""
+
+    granted: bool
+    because: str
+    functions: tuple[FunctionGrant, ...]
+    at: datetime
+
+
+@state
+class Holding:
+    """The cards of one person under one programme.
+
+    `claims` are the applications that were answered; `numbered` counts every card ever reserved, spoiled ones too.
+    """
+
+    person_id: PersonId | None = None
+    programme: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    coming: Coming = NothingComing()
+    lives: tuple[Life, ...] = ()
+    numbered: int = 0
+    claims: tuple[ApplicationId, ...] = ()
+
+    @property
+    def current(self) -> Life | None:
+        """The card that counts: the only one that is not ended."""
+        return next((life for life in self.lives if life.ended_at is None), None)
+
+    def life_of(self, card_id: CardId) -> Life | None:
+        return next((life for life in self.lives if life.card_id == card_id), None)
+
+    def verdict_at(self, at: datetime) -> Verdict | None:
+        """What identity had last said by this instant."""
+        return next((verdict for verdict in reversed(self.verdicts) if verdict.at <= at), None)
+
+
+def evolve(holding: Holding, fact: Event) -> Holding:
+    match fact:
+        case VerdictNoted():
+            verdict = Verdict(granted=fact.granted, because=fact.because, functions=fact.functions, at=fact.at)
+            return replace(
+                holding, person_id=fact.person_id, programme=fact.programme, verdicts=(*holding.verdicts, verdict)
+            )
+        case CardOrdered():
+            order = Order(
+                kind=fact.kind,
+                application_id=fact.application_id,
+                old_card_id=fact.old_card_id,
+                outlet=fact.outlet,
+            )
+            coming = Queued(order=order) if fact.approved else Waiting(order=order)
+            return replace(
+                holding,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                coming=coming,
+                claims=_with(holding.claims, fact.application_id),
+            )
+        case CardApproved():
+            return replace(holding, coming=Queued(order=_order(holding)))
+        case CardDeclined():
+            mine = isinstance(holding.coming, Waiting | Queued) and _order(holding).application_id == fact.application_id
+            return replace(
+                holding,
+                coming=NothingComing() if mine else holding.coming,
+                claims=_with(holding.claims, fact.application_id),
+            )
+        case CardReserved():
+            plastic = Plastic(
+                card_id=fact.card_id, card_number=fact.card_number, batch_id=fact.batch_id, seat=fact.seat
+            )
+            return replace(
+                holding, coming=InWork(order=_order(holding), plastic=plastic), numbered=holding.numbered + 1
+            )
+        case SeatDeclined() | PlasticRecalled():
+            return holding
+        case CardProduced():
+            return replace(holding, coming=Good(order=_order(holding), plastic=_plastic(holding)))
+        case CardSpoiled():
+            return replace(holding, coming=Queued(order=_order(holding)))
+        case CardArrived():
+            return replace(
+                holding,
+                coming=AtOutlet(
+                    order=_order(holding),
+                    plastic=_plastic(holding),
+                    outlet=fact.outlet,
+                    kept_until=fact.kept_until,
+                ),
+            )
+        case CardUnclaimed():
+            return replace(holding, coming=NothingComing())
+        case CardHandedOver():
+            return replace(holding, coming=InHand(order=_order(holding), plastic=_plastic(holding)))
+        case CardActivated():
+            return replace(holding, coming=NothingComing(), lives=(*holding.lives, _born(holding, fact)))
+        case CardReplaced():
+            ended = _ended(holding.lives, fact.old_card_id, fact.at, "replaced")
+            return replace(holding, coming=NothingComing(), lives=(*ended, _born(holding, fact)))
+        case CardCancelled():
+            return replace(
+                holding,
+                coming=NothingComing(),
+                lives=_ended(holding.lives, fact.card_id, fact.at, f"cancelled: {fact.reason}"),
+            )
+        case CardExpired():
+            lives = tuple(
+                replace(life, expired=True) if life.card_id == fact.card_id else life for life in holding.lives
+            )
+            return replace(holding, lives=lives)
+        case _:
+            assert_never(fact)
+
+
+def _order(holding: Holding) -> Order:
+    assert not isinstance(holding.coming, NothingComing)
+    return holding.coming.order
+
+
+def _plastic(holding: Holding) -> Plastic:
+    assert isinstance(holding.coming, InWork | Good | AtOutlet | InHand)
+    return holding.coming.plastic
+
+
+def _born(holding: Holding, fact: CardActivated | CardReplaced) -> Life:
+    return Life(
+        card_id=fact.card_id,
+        card_number=_plastic(holding).card_number,
+        active_from=fact.at,
+        valid_to=fact.valid_to,
+    )
+
+
+def _ended(lives: tuple[Life, ...], card_id: CardId, at: datetime, ending: str) -> tuple[Life, ...]:
+    return tuple(
+        replace(life, ended_at=at, ending=ending) if life.card_id == card_id and life.ended_at is None else life
+        for life in lives
+    )
+
+
+def _with(claims: tuple[ApplicationId, ...], claim: ApplicationId | None) -> tuple[ApplicationId, ...]:
+    return claims if claim is None or claim in claims else (*claims, claim)

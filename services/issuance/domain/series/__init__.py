@@ -1,0 +1,1 @@
+"""Card numbers, given out in rows and never twice."""

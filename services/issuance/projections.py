@@ -1,0 +1,194 @@
+"""What issuance remembers for questions: who is next in production, how far an application is, what happened to a card."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text
+
+from libs.messaging.contract import Contract
+from libs.messaging.message import Message
+from libs.messaging.readmodel import Cap, Change, Drop, Put, Row, Rows
+from services.ids import CardId, HoldingId
+from services.issuance.contracts import (
+    ApplicationAccepted,
+    ApplicationRejected,
+    ApplicationSubmitted,
+    ApplicationSupplemented,
+    ApplicationWithdrawn,
+    CardApproved,
+    CardArrived,
+    CardCancelled,
+    CardHandedOver,
+    CardProduced,
+    CardReserved,
+    CardSpoiled,
+    CardUnclaimed,
+    CardWaiting,
+    NewCardDeclined,
+    SupplementAsked,
+)
+from services.issuance.domain.usability import Stop
+from services.issuance.publishing import receipt_hash
+from services.loss.contracts import CardStopped, CardWoken
+
+metadata = MetaData()
+
+# Cards that wait for a production batch.
+queue = Table(
+    "queue",
+    metadata,
+    Column("holding_id", Text, primary_key=True),
+    Column("programme", Text),
+    Column("outlet", Text),
+    Column("since", DateTime(timezone=True)),
+)
+
+# How far each application is, found by the hash of its receipt number.
+progress = Table(
+    "progress",
+    metadata,
+    Column("application_id", Text, primary_key=True),
+    Column("receipt_hash", Text, index=True),
+    Column("status", Text),
+    Column("since", DateTime(timezone=True)),
+    Column("promised_by", DateTime(timezone=True)),
+    Column("outlet", Text),
+    Column("reason", Text),
+)
+
+# What the loss desk has said about each function of a card; a report's rows bear its number.
+stop = Table(
+    "stop",
+    metadata,
+    Column("card_id", Text, primary_key=True),
+    Column("function", Text, primary_key=True),
+    Column("report", Integer, primary_key=True),
+    Column("from_at", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
+)
+
+# Everything that was told about a holding, by anybody.
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("holding_id", Text, index=True),
+    Column("at", DateTime(timezone=True)),
+    Column("service", Text),
+    Column("what", Text),
+    Column("channel", Text),
+    Column("actor", Text),
+    Column("details", Text),
+)
+
+
+def project(told: Contract, message: Message) -> Iterator[Change]:
+    """The changes that one message makes."""
+    yield from _timeline(told, message)
+    yield from _progress(told)
+    match told:
+        case CardApproved():
+            yield Put(
+                queue,
+                {
+                    "holding_id": told.holding_id,
+                    "programme": told.programme,
+                    "outlet": told.outlet,
+                    "since": told.at,
+                },
+            )
+        case CardReserved() | NewCardDeclined() | CardCancelled():
+            yield Drop(queue, {"holding_id": told.holding_id})
+        case CardStopped():
+            for one in told.functions:
+                row = {"card_id": told.card_id, "function": one.function, "report": message.version}
+                yield Put(stop, row | {"from_at": one.from_at, "until": told.until})
+        case CardWoken():
+            yield Cap(stop, {"card_id": told.card_id}, "until", told.at)
+
+
+def _progress(told: Contract) -> Iterator[Change]:
+    """What the public enquiry answers; a reissue has no application and no row."""
+    application = getattr(told, "application_id", None)
+    if application is None:
+        return
+    row: dict[str, object] = {"application_id": application}
+    match told:
+        case ApplicationSubmitted():
+            row |= {"status": "submitted", "receipt_hash": told.receipt_hash, "outlet": told.outlet, "reason": ""}
+        case SupplementAsked():
+            row |= {"status": "supplement_needed", "reason": told.reason}
+        case ApplicationSupplemented():
+            row |= {"status": "submitted", "reason": ""}
+        case ApplicationAccepted():
+            row |= {"status": "accepted", "promised_by": told.promised_by}
+        case ApplicationRejected():
+            row |= {"status": "rejected", "reason": told.reason}
+        case ApplicationWithdrawn():
+            row |= {"status": "withdrawn", "reason": told.reason}
+        case CardWaiting():
+            row |= {"status": "waiting_for_eligibility"}
+        case CardApproved():
+            row |= {"status": "approved"}
+        case NewCardDeclined():
+            row |= {"status": "declined", "reason": told.reason}
+        case CardReserved():
+            row |= {"status": "in_production"}
+        case CardSpoiled():
+            row |= {"status": "being_made_again"}
+        case CardProduced():
+            row |= {"status": "produced"}
+        case CardArrived():
+            row |= {"status": "ready_for_collection", "outlet": told.outlet}
+        case CardUnclaimed():
+            row |= {"status": "unclaimed"}
+        case CardHandedOver():
+            row |= {"status": "collected"}
+        case _:
+            return
+    yield Put(progress, row | {"since": told.at})
+
+
+def _timeline(told: Contract, message: Message) -> Iterator[Change]:
+    holding = getattr(told, "holding_id", None)
+    if holding is None:
+        return
+    who = message.told_by()
+    hidden = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
+    yield Put(
+        timeline,
+        {
+            "id": message.id,
+            "holding_id": holding,
+            "at": message.time if not hasattr(told, "at") else told.at,
+            "service": message.id.partition("/")[0],
+            "what": type(told).__name__,
+            "channel": who.get("channel", ""),
+            "actor": who.get("actor", ""),
+            "details": told.model_dump_json(exclude=hidden, exclude_none=True),
+        },
+    )
+
+
+class IssuanceQuestions:
+    """What can be asked of these read models."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def next_in_production(self, programme: str, outlet: str, most: int) -> Sequence[HoldingId]:
+        """Who has waited longest for a card at this outlet."""
+        rows = await self._rows.many(queue, "since", most, programme=programme, outlet=outlet)
+        return [HoldingId(row["holding_id"]) for row in rows]
+
+    async def progress_of(self, receipt: str) -> Row | None:
+        """How far the application with this receipt number is; None for a number that was never given out."""
+        return await self._rows.one(progress, receipt_hash=receipt_hash(receipt))
+
+    async def stops_of(self, card_id: CardId) -> Sequence[Stop]:
+        """Every stretch in which the loss desk has stopped a function of this card."""
+        rows = await self._rows.many(stop, "from_at", 1_000, card_id=card_id)
+        return [Stop(function=row["function"], from_=row["from_at"], until=row["until"]) for row in rows]
+
+    async def timeline_of(self, holding_id: HoldingId, most: int = 1_000) -> Sequence[Row]:
+        """All that was told about a holding, oldest first."""
+        return await self._rows.many(timeline, "at", most, holding_id=holding_id)

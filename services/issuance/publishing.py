@@ -1,0 +1,195 @@
+"""Which facts of issuance the city is told, and in which words."""
+
+import hashlib
+
+from libs.messaging.contract import Contract
+from services.ids import holding_of_application
+from services.issuance import contracts as told
+from services.issuance.domain.application import events as paper
+from services.issuance.domain.batch import events as batch
+from services.issuance.domain.holding import events as holding
+from services.issuance.domain.series import events as series
+
+
+def receipt_hash(receipt: str) -> str:
+    """What the city may know of a receipt number: enough to find its application, not enough to guess it."""
+    return hashlib.sha256(receipt.encode()).hexdigest()
+
+
+def tell_of_application(fact: paper.Event) -> Contract | None:
+    at = fact.at
+    holding_id = holding_of_application(fact.application_id)
+    match fact:
+        case paper.ApplicationSubmitted():
+            return told.ApplicationSubmitted(
+                application_id=fact.application_id,
+                holding_id=holding_id,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                outlet=fact.outlet,
+                receipt_hash=receipt_hash(fact.receipt),
+                at=at,
+            )
+        case paper.SupplementAsked():
+            return told.SupplementAsked(
+                application_id=fact.application_id,
+                holding_id=holding_id,
+                person_id=fact.person_id,
+                reason=fact.reason,
+                until=fact.until,
+                at=at,
+            )
+        case paper.ApplicationSupplemented():
+            return told.ApplicationSupplemented(application_id=fact.application_id, holding_id=holding_id, at=at)
+        case paper.ApplicationAccepted():
+            return told.ApplicationAccepted(
+                application_id=fact.application_id,
+                holding_id=holding_id,
+                person_id=fact.person_id,
+                promised_by=fact.promised_by,
+                at=at,
+            )
+        case paper.ApplicationRejected():
+            return told.ApplicationRejected(
+                application_id=fact.application_id,
+                holding_id=holding_id,
+                person_id=fact.person_id,
+                reason=fact.reason,
+                at=at,
+            )
+        case paper.ApplicationWithdrawn():
+            return told.ApplicationWithdrawn(
+                application_id=fact.application_id, holding_id=holding_id, reason=fact.reason, at=at
+            )
+
+
+def tell_of_holding(fact: holding.Event) -> Contract | None:
+    match fact:
+        case holding.CardOrdered(approved=False):
+            return told.CardWaiting(application_id=fact.application_id, holding_id=fact.holding_id, at=fact.at)
+        case holding.CardOrdered() | holding.CardApproved():
+            return told.CardApproved(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                outlet=fact.outlet,
+                kind=fact.kind.value,
+                at=fact.at,
+            )
+        case holding.CardDeclined():
+            return told.NewCardDeclined(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                old_card_id=fact.old_card_id,
+                reason=fact.reason,
+                at=fact.at,
+            )
+        case holding.CardReserved():
+            return told.CardReserved(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                card_number=fact.card_number,
+                batch_id=fact.batch_id,
+                at=fact.at,
+            )
+        case holding.CardProduced():
+            return told.CardProduced(
+                application_id=fact.application_id, holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at
+            )
+        case holding.CardSpoiled():
+            return told.CardSpoiled(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                reason=fact.reason,
+                at=fact.at,
+            )
+        case holding.CardArrived():
+            return told.CardArrived(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                outlet=fact.outlet,
+                kept_until=fact.kept_until,
+                at=fact.at,
+            )
+        case holding.CardUnclaimed():
+            return told.CardUnclaimed(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                at=fact.at,
+            )
+        case holding.CardHandedOver():
+            return told.CardHandedOver(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                outlet=fact.outlet,
+                at=fact.at,
+            )
+        case holding.CardActivated():
+            return told.CardActivated(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                programme=fact.programme,
+                valid_to=fact.valid_to,
+                at=fact.at,
+            )
+        case holding.CardReplaced():
+            return told.CardReplaced(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                old_card_id=fact.old_card_id,
+                card_id=fact.card_id,
+                programme=fact.programme,
+                valid_to=fact.valid_to,
+                at=fact.at,
+            )
+        case holding.CardCancelled():
+            return told.CardCancelled(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                reason=fact.reason,
+                at=fact.at,
+            )
+        case holding.CardExpired():
+            return told.CardExpired(
+                holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
+            )
+        case holding.VerdictNoted() | holding.SeatDeclined() | holding.PlasticRecalled():
+            return None
+
+
+def tell_of_batch(fact: batch.Event) -> Contract | None:
+    match fact:
+        case batch.BatchOpened():
+            return told.BatchOpened(
+                batch_id=fact.batch_id,
+                programme=fact.programme,
+                outlet=fact.outlet,
+                seats=len(fact.seats),
+                at=fact.at,
+            )
+        case batch.ReturnRead():
+            return told.BatchReturned(
+                batch_id=fact.batch_id, good=len(fact.made), spoiled=len(fact.failed), at=fact.at
+            )
+        case batch.BatchReceived():
+            return told.BatchReceived(
+                batch_id=fact.batch_id, outlet=fact.outlet, count=len(fact.seats), at=fact.at
+            )
+        case batch.SeatFilled() | batch.SeatVoided() | batch.BatchSent() | batch.BatchDispatched() | batch.PlasticLeft():
+            return None
+
+
+def tell_of_series(_fact: series.Event) -> Contract | None:
+    return None

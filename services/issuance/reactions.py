@@ -1,0 +1,72 @@
+"""What issuance does whenever somebody else has done something."""
+
+from collections.abc import Iterator
+
+from services.identity.contracts import EntitlementJudged
+from services.issuance.domain.holding.commands import Command, EndCard, NoteVerdict, OrderNewCard
+from services.issuance.domain.holding.events import FunctionGrant, Kind
+from services.loss.contracts import (
+    CallKept,
+    CancellationOrdered,
+    CardStopped,
+    CardWoken,
+    LapseApproaching,
+    ReissueOrdered,
+    ReplacementOrdered,
+)
+from services.notice.contracts import NoticeFailed, NoticeSent
+
+
+def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterator[Command]:
+    """An order that waits for it goes on; a card in use keeps or loses its functions."""
+    missing = f"; one of these would do: {', '.join(told.missing)}" if told.missing else ""
+    yield NoteVerdict(
+        holding_id=told.holding_id,
+        person_id=told.person_id,
+        programme=told.programme,
+        granted=told.granted,
+        because=f"{told.article}{missing}",
+        functions=tuple(
+            FunctionGrant(function=one.function, granted=one.granted, because=one.because) for one in told.functions
+        ),
+        at=told.at,
+    )
+
+
+def when_a_reissue_is_ordered_make_a_new_card(told: ReissueOrdered) -> Iterator[Command]:
+    """The lost card keeps its place, unusable, until the new one works."""
+    yield OrderNewCard(
+        holding_id=told.holding_id, old_card_id=told.card_id, kind=Kind.REISSUE, outlet=told.outlet, at=told.at
+    )
+
+
+def when_a_replacement_is_ordered_make_a_new_card(told: ReplacementOrdered) -> Iterator[Command]:
+    """The worn card works on until the new one does."""
+    yield OrderNewCard(
+        holding_id=told.holding_id, old_card_id=told.card_id, kind=Kind.REPLACEMENT, outlet=told.outlet, at=told.at
+    )
+
+
+def when_a_card_is_cancelled_end_it(told: CancellationOrdered) -> Iterator[Command]:
+    """It ends here too, with whatever was to take its place."""
+    yield EndCard(holding_id=told.holding_id, card_id=told.card_id, reason=told.reason, at=told.at)
+
+
+REACTIONS = (
+    when_identity_has_judged_note_the_verdict,
+    when_a_reissue_is_ordered_make_a_new_card,
+    when_a_replacement_is_ordered_make_a_new_card,
+    when_a_card_is_cancelled_end_it,
+)
+HEARS = (
+    EntitlementJudged,
+    CardStopped,
+    CardWoken,
+    LapseApproaching,
+    CallKept,
+    ReissueOrdered,
+    ReplacementOrdered,
+    CancellationOrdered,
+    NoticeSent,
+    NoticeFailed,
+)

@@ -1,0 +1,336 @@
+"""How issuance shows what it knows."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from pydantic import BaseModel
+
+from libs.messaging.readmodel import Row
+from services.ids import CardId
+from services.issuance.domain.application.state import (
+    Absent,
+    Accepted,
+    Application,
+    Rejected,
+    Submitted,
+    SupplementNeeded,
+    Withdrawn,
+)
+from services.issuance.domain.batch.state import Batch, Piece
+from services.issuance.domain.holding.state import (
+    AtOutlet,
+    Coming,
+    Good,
+    Holding,
+    InHand,
+    InWork,
+    NothingComing,
+    Queued,
+    Waiting,
+)
+from services.issuance.domain.usability import Usability
+
+
+class ApplicationView(BaseModel):
+    """A request for a card. Its receipt number finds its progress, for anybody who holds it."""
+
+    application_id: str
+    holding_id: str
+    receipt: str
+    programme: str
+    outlet: str
+    status: Literal["submitted", "supplement_needed", "accepted", "rejected", "withdrawn"]
+    submitted_at: datetime
+    documents: list[str]
+    promised_by: datetime | None = None
+    """By when the card is ready, counted once, at acceptance."""
+    provisional: bool = False
+    """Whether that hour lies in a year whose working days are not published yet."""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, application_id: str, application: Application) -> "ApplicationView":
+        assert not isinstance(application, Absent)
+        paper = application.paper
+        known: dict[str, Any] = {
+            "application_id": application_id,
+            "holding_id": paper.holding_id,
+            "receipt": paper.receipt,
+            "programme": paper.programme,
+            "outlet": paper.outlet,
+            "submitted_at": paper.submitted_at,
+            "documents": list(paper.documents),
+        }
+        match application:
+            case Submitted():
+                return cls(status="submitted", **known)
+            case SupplementNeeded():
+                return cls(status="supplement_needed", reason=application.reason, **known)
+            case Accepted():
+                return cls(
+                    status="accepted",
+                    promised_by=application.promised_by,
+                    provisional=application.provisional,
+                    **known,
+                )
+            case Rejected():
+                return cls(status="rejected", reason=application.reason, **known)
+            case Withdrawn():
+                return cls(status="withdrawn", reason=application.reason, **known)
+            case _:
+                assert_never(application)
+
+
+class SeatView(BaseModel):
+    """A piece of plastic."""
+
+    seat: int
+    card_number: str
+    holding_id: str
+    piece: str
+    box: str = ""
+    reason: str = ""
+
+
+class BatchView(BaseModel):
+    """A production batch; at every moment ordered = good + spoiled + in work."""
+
+    batch_id: str
+    programme: str
+    outlet: str
+    stage: str
+    ordered: int
+    good: int
+    spoiled: int
+    in_work: int
+    seats: list[SeatView]
+
+    @classmethod
+    def of(cls, batch_id: str, batch: Batch) -> "BatchView":
+        return cls(
+            batch_id=batch_id,
+            programme=batch.programme,
+            outlet=batch.outlet,
+            stage=batch.stage.value,
+            ordered=batch.ordered,
+            good=batch.good,
+            spoiled=batch.count(Piece.SPOILED),
+            in_work=batch.count(Piece.IN_WORK),
+            seats=[
+                SeatView(
+                    seat=nth,
+                    card_number=seat.card_number,
+                    holding_id=seat.holding_id,
+                    piece=seat.piece.value,
+                    box=seat.box,
+                    reason=seat.reason,
+                )
+                for nth, seat in enumerate(batch.seats, 1)
+            ],
+        )
+
+
+class DrawnView(BaseModel):
+    """A batch that is being put together."""
+
+    batch_id: str
+    drawn: int
+    """How many cards were waiting and have been offered a seat."""
+
+
+class FunctionView(BaseModel):
+    """Whether a function can be used, and why or why not."""
+
+    function: str
+    usable: bool
+    because: str
+
+
+class CardView(BaseModel):
+    """A card, and what it can be used for at an instant."""
+
+    card_id: str
+    card_number: str
+    holding_id: str
+    programme: str
+    status: Literal["in_production", "on_its_way", "at_outlet", "in_hand", "active", "expired", "ended"]
+    at: datetime
+    """The instant for which `status` and `functions` hold."""
+    active_from: datetime | None = None
+    valid_to: datetime | None = None
+    ended_at: datetime | None = None
+    ending: str = ""
+    functions: list[FunctionView]
+
+
+class HoldingView(BaseModel):
+    """What one person holds under one programme."""
+
+    holding_id: str
+    person_id: str
+    programme: str
+    entitled: bool | None
+    because: str
+    current_card_id: str | None
+    coming: str
+    coming_card_id: str | None
+    coming_outlet: str
+    cards: list[str]
+
+    @classmethod
+    def of(cls, holding_id: str, holding: Holding) -> "HoldingView":
+        verdict = holding.verdicts[-1] if holding.verdicts else None
+        coming = holding.coming
+        plastic = coming.plastic if isinstance(coming, InWork | Good | AtOutlet | InHand) else None
+        return cls(
+            holding_id=holding_id,
+            person_id=holding.person_id or "",
+            programme=holding.programme,
+            entitled=None if verdict is None else verdict.granted,
+            because="" if verdict is None else verdict.because,
+            current_card_id=holding.current.card_id if holding.current else None,
+            coming=coming_word(coming),
+            coming_card_id=plastic.card_id if plastic else None,
+            coming_outlet="" if isinstance(coming, NothingComing) else coming.order.outlet,
+            cards=[life.card_id for life in holding.lives],
+        )
+
+
+class HoldingsView(BaseModel):
+    """All that one person holds in this city."""
+
+    holdings: list[HoldingView]
+
+
+class ProgressView(BaseModel):
+    """How far an application is; nothing in it says whose."""
+
+    status: str
+    since: datetime
+    promised_by: datetime | None = None
+    outlet: str
+    advice: str
+
+
+class TimelineEntry(BaseModel):
+    """Something that happened."""
+
+    at: datetime
+    service: str
+    what: str
+    channel: str
+    actor: str
+    details: dict[str, Any]
+
+
+class TimelineView(BaseModel):
+    """All that happened to a holding and its cards, oldest first."""
+
+    holding_id: str
+    entries: list[TimelineEntry]
+
+    @classmethod
+    def of(cls, holding_id: str, rows: Sequence[Row]) -> "TimelineView":
+        return cls(
+            holding_id=holding_id,
+            entries=[
+                TimelineEntry(
+                    at=row["at"],
+                    service=row["service"],
+                    what=row["what"],
+                    channel=row["channel"],
+                    actor=row["actor"],
+                    details=json.loads(row["details"]),
+                )
+                for row in rows
+            ],
+        )
+
+
+def card_view(
+    holding_id: str, card_id: CardId, holding: Holding, at: datetime, functions: Sequence[Usability]
+) -> CardView | None:
+    """This card as it stands at this instant; None if the holding has never had it."""
+    shown = [FunctionView(function=one.function, usable=one.usable, because=one.because) for one in functions]
+    life = holding.life_of(card_id)
+    if life is not None and at >= life.active_from:
+        ended = life.ended_at is not None and at >= life.ended_at
+        return CardView(
+            card_id=card_id,
+            card_number=life.card_number,
+            holding_id=holding_id,
+            programme=holding.programme,
+            status="ended" if ended else "expired" if at >= life.valid_to else "active",
+            at=at,
+            active_from=life.active_from,
+            valid_to=life.valid_to,
+            ended_at=life.ended_at if ended else None,
+            ending=life.ending if ended else "",
+            functions=shown,
+        )
+    coming = holding.coming
+    number = life.card_number if life else ""
+    word: Literal["in_production", "on_its_way", "at_outlet", "in_hand"] = "in_hand"
+    if life is None:
+        match coming:
+            case InWork(plastic=plastic) if plastic.card_id == card_id:
+                word = "in_production"
+            case Good(plastic=plastic) if plastic.card_id == card_id:
+                word = "on_its_way"
+            case AtOutlet(plastic=plastic) if plastic.card_id == card_id:
+                word = "at_outlet"
+            case InHand(plastic=plastic) if plastic.card_id == card_id:
+                word = "in_hand"
+            case _:
+                return None
+        number = plastic.card_number
+    return CardView(
+        card_id=card_id,
+        card_number=number,
+        holding_id=holding_id,
+        programme=holding.programme,
+        status=word,
+        at=at,
+        functions=shown,
+    )
+
+
+def coming_word(coming: Coming) -> str:
+    """The card on its way, in a word."""
+    match coming:
+        case NothingComing():
+            return "nothing"
+        case Waiting():
+            return "waiting_for_eligibility"
+        case Queued():
+            return "approved"
+        case InWork():
+            return "in_production"
+        case Good():
+            return "on_its_way"
+        case AtOutlet():
+            return "ready_for_collection"
+        case InHand():
+            return "to_be_activated"
+        case _:
+            assert_never(coming)
+
+
+ADVICE = {
+    "submitted": "A clerk will look at the papers.",
+    "supplement_needed": "Something is missing: bring it to the outlet where you applied.",
+    "accepted": "The papers are in order; the card is being approved.",
+    "waiting_for_eligibility": "We wait for a department to confirm what entitles you.",
+    "approved": "The card goes into the next production batch.",
+    "in_production": "The card is being made.",
+    "being_made_again": "The card was spoiled in production and is being made again.",
+    "produced": "The card is on its way to the outlet.",
+    "ready_for_collection": "Collect the card where you applied, with a valid document.",
+    "unclaimed": "The card was kept for you, and nobody came. Apply again.",
+    "collected": "The card has been collected.",
+    "declined": "No card will be made; ask at the outlet where you applied.",
+    "rejected": "The application was turned down; ask at the outlet where you applied.",
+    "withdrawn": "The application was withdrawn.",
+}

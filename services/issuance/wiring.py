@@ -1,0 +1,104 @@
+"""Issuance, put together."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from libs.eventsourcing.desk import Aggregate
+from libs.kernel.ids import city_of
+from libs.runtime.platform import Platform
+from libs.runtime.service import Desks, Service
+from services.ids import holding_of_application
+from services.issuance import publishing
+from services.issuance.adapters.bylaws import IssuanceBylaws
+from services.issuance.contracts import TELLS
+from services.issuance.domain.application import commands as paper_commands
+from services.issuance.domain.application import events as paper_events
+from services.issuance.domain.application.decider import applications
+from services.issuance.domain.application.state import Absent, Application
+from services.issuance.domain.batch import commands as batch_commands
+from services.issuance.domain.batch import events as batch_events
+from services.issuance.domain.batch.decider import batches
+from services.issuance.domain.batch.state import Batch
+from services.issuance.domain.holding import commands as holding_commands
+from services.issuance.domain.holding import events as holding_events
+from services.issuance.domain.holding.commands import NoteArrival
+from services.issuance.domain.holding.decider import holdings
+from services.issuance.domain.holding.state import Holding
+from services.issuance.domain.series import commands as series_commands
+from services.issuance.domain.series import events as series_events
+from services.issuance.domain.series.decider import series
+from services.issuance.domain.series.state import Series
+from services.issuance.projections import IssuanceQuestions, project
+from services.issuance.reactions import HEARS, REACTIONS
+from services.issuance.routes import router
+
+
+def _outlet_of(application: Application) -> Mapping[str, str]:
+    return {} if isinstance(application, Absent) else {"outlet": application.paper.outlet}
+
+
+def _person_of(holding: Holding) -> Mapping[str, str]:
+    return {"person": holding.person_id or ""}
+
+
+APPLICATION = Aggregate[Application](
+    category="application",
+    decider=applications,
+    commands=paper_commands.Command,
+    facts=paper_events.Event,
+    key=lambda command: str(command.application_id),
+    tell=publishing.tell_of_application,
+    routing_key=holding_of_application,
+    belongs=_outlet_of,
+)
+HOLDING = Aggregate[Holding](
+    category="holding",
+    decider=holdings,
+    commands=holding_commands.Command,
+    facts=holding_events.Event,
+    key=lambda command: str(command.holding_id),
+    tell=publishing.tell_of_holding,
+    belongs=_person_of,
+)
+BATCH = Aggregate[Batch](
+    category="batch",
+    decider=batches,
+    commands=batch_commands.Command,
+    facts=batch_events.Event,
+    key=lambda command: str(command.batch_id),
+    tell=publishing.tell_of_batch,
+)
+SERIES = Aggregate[Series](
+    category="series",
+    decider=series,
+    commands=series_commands.Command,
+    facts=series_events.Event,
+    key=lambda command: str(command.series),
+    tell=publishing.tell_of_series,
+)
+
+
+def build(platform: Platform) -> Service:
+    bylaws = IssuanceBylaws(platform.packs)
+
+    def brief(command: Any, state: Any, at: datetime) -> Any:
+        """A card that arrives is kept as long as the city says."""
+        if isinstance(command, NoteArrival) and state.programme:
+            return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
+        return command
+
+    desks = Desks([APPLICATION, HOLDING, BATCH, SERIES], platform.store("issuance"), platform.city, brief)
+    questions = IssuanceQuestions(platform.rows("issuance"))
+    return Service(
+        name="issuance",
+        desks=desks,
+        router=router(desks, bylaws, platform.vault, questions, platform.city),
+        access=files("services.issuance").joinpath("access.cedar").read_text(),
+        tells=TELLS,
+        hears=HEARS,
+        reactions=REACTIONS,
+        project=project,
+    )

@@ -1,0 +1,86 @@
+"""The city's words for each step, from its pack; a city that lacks one does not start."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time, timedelta
+from string import Formatter
+from typing import Any
+
+from libs.kernel.calendar import SHANGHAI
+from libs.kernel.ids import city_of
+from libs.runtime.citypack import CityPack, CityPacks, PackUnfit
+from services.notice.domain.events import Step
+from services.notice.domain.state import Errand
+
+_ALWAYS = frozenset({"at"})
+_NAMED_BESIDES: Mapping[Step, frozenset[str]] = {
+    Step.SUPPLEMENT_ASKED: frozenset({"reason", "until"}),
+    Step.APPLICATION_REJECTED: frozenset({"reason"}),
+    Step.NEW_CARD_DECLINED: frozenset({"reason"}),
+    Step.CARD_ARRIVED: frozenset({"outlet", "until"}),
+    Step.CARD_RESTS: frozenset({"until"}),
+    Step.LAPSE_NEAR: frozenset({"until"}),
+}
+
+
+class PackTexts:
+    """All cities' texts, checked when they are read. Raises PackUnfit that names what is missing."""
+
+    def __init__(self, packs: CityPacks) -> None:
+        self._packs = packs
+        for pack in packs:
+            if faults := list(_faults(pack)):
+                raise PackUnfit(f"{pack.name}: notices.yaml: {'; '.join(faults)}")
+
+    def write(self, errand: Errand, language: str) -> tuple[str, str]:
+        """The text in this language, or in the city's first one if it does not speak this."""
+        pack = self._packs[city_of(errand.holding_id)]
+        spoken = _languages(pack)
+        language = language if language in spoken else spoken[0]
+        details = errand.details
+        text: str = pack.files["notices"][errand.step][language].format(
+            at=local(errand.at, language),
+            outlet=_outlet(pack, details.outlet, language),
+            until=details.until and local(details.until, language),
+            reason=details.reason,
+        )
+        return language, text
+
+
+def local(moment: datetime, language: str) -> str:
+    """A moment as the city says it: `10月10日24:00`; midnight belongs to the day that it ends."""
+    there = moment.astimezone(SHANGHAI)
+    hour = f"{there:%H:%M}"
+    if there.time() == time():
+        there, hour = there - timedelta(days=1), "24:00"
+    return f"{there.month}月{there.day}日{hour}" if language == "zh" else f"{hour} on {there.day} {there:%B}"
+
+
+def _languages(pack: CityPack) -> list[str]:
+    spoken: list[str] = pack.files["city"]["languages"]
+    return spoken
+
+
+def _outlet(pack: CityPack, outlet: str, language: str) -> str:
+    """Its name, or its bare id: a notice with a clumsy name is better than none."""
+    name: Any = pack.outlets.get(outlet, {}).get("name", outlet)
+    return str(name.get(language, outlet) if isinstance(name, dict) else name)
+
+
+def _faults(pack: CityPack) -> Iterator[str]:
+    texts = pack.files.get("notices")
+    if not isinstance(texts, dict):
+        yield "the file is missing or empty"
+        return
+    for unknown in texts.keys() - set(Step):
+        yield f"{unknown} is no step that anybody is told of"
+    for step in Step:
+        for language in _languages(pack):
+            text = (texts.get(step) or {}).get(language)
+            if not text or not isinstance(text, str):
+                yield f"{step} has no text in {language}"
+            elif unknown := _gaps(text) - _ALWAYS - _NAMED_BESIDES.get(step, frozenset()):
+                yield f"{step} in {language} names {', '.join(sorted(unknown))}, which is not known at that step"
+
+
+def _gaps(text: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)

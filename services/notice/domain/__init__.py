@@ -1,0 +1,1 @@
+"""What becomes of the wish that a holder be told of a step."""

@@ -1,0 +1,96 @@
+"""Every step has its words in every language of every city, or the city does not start."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.runtime.citypack import CityPack, CityPacks, PackUnfit, load_packs
+from services.ids import HoldingId
+from services.notice.adapters.texts import PackTexts, local
+from services.notice.domain.events import Details, Step
+from services.notice.domain.naming import notice_id
+from services.notice.domain.state import Errand
+from tests.services.notice.town import HOLDING, MORNING
+
+PACKS = load_packs(Path(__file__).parents[3] / "deploy")
+UNTIL = datetime(2026, 12, 31, 16, tzinfo=UTC)
+
+
+def errand(step: Step, city: str = "330900", outlet: str = "zs-hall") -> Errand:
+    holding = HoldingId(HOLDING.replace("330900", city))
+    details = Details(outlet=outlet, until=UNTIL, reason="照片")
+    return Errand(notice_id=notice_id(holding, step), holding_id=holding, step=step, details=details, at=MORNING)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize("pack", list(PACKS), ids=lambda pack: pack.name)
+def test_every_step_can_be_told(pack: CityPack, step: Step, language: str) -> None:
+    used, text = PackTexts(PACKS).write(errand(step, pack.code), language)
+    assert used == language
+    assert not {"{", "}", "None"} & set(text.split())
+    assert 20 < len(text) < 400
+
+
+def test_an_outlet_bears_its_name_in_the_language_of_the_text() -> None:
+    texts = PackTexts(PACKS)
+    assert "舟山市民卡服务厅" in texts.write(errand(Step.CARD_ARRIVED), "zh")[1]
+    assert "Zhoushan Citizen Card Hall" in texts.write(errand(Step.CARD_ARRIVED), "en")[1]
+    assert "zs-closed" in texts.write(errand(Step.CARD_ARRIVED, outlet="zs-closed"), "en")[1]
+
+
+def test_midnight_belongs_to_the_day_that_it_ends() -> None:
+    assert local(UNTIL, "zh") == "12月31日24:00"
+    assert local(UNTIL, "en") == "24:00 on 31 December"
+    assert local(MORNING, "zh") == "10月8日09:00"
+
+
+def without(step: str) -> Callable[[dict[str, Any]], None]:
+    return lambda texts: texts.pop(step)
+
+
+def mute(texts: dict[str, Any]) -> None:
+    del texts["card-arrived"]["en"]
+
+
+def misspelt(texts: dict[str, Any]) -> None:
+    texts["card-arrived"]["zh"] = "请于{untill}前领取"
+
+
+def ignorant(texts: dict[str, Any]) -> None:
+    texts["card-expired"]["en"] = "Fetch it at {outlet}."
+
+
+def foreign(texts: dict[str, Any]) -> None:
+    texts["card-arived"] = {"zh": "…", "en": "…"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (without("lapse-near"), "lapse-near has no text in zh; lapse-near has no text in en"),
+        (mute, "card-arrived has no text in en"),
+        (misspelt, "card-arrived in zh names untill"),
+        (ignorant, "card-expired in en names outlet"),
+        (foreign, "card-arived is no step"),
+        (dict.clear, "card-arrived has no text in zh"),
+    ],
+)
+def test_a_city_that_lacks_a_text_does_not_start(spoil: Callable[[dict[str, Any]], Any], fault: str) -> None:
+    pack = PACKS["330900"]
+    texts = deepcopy(pack.files["notices"])
+    spoil(texts)
+    with pytest.raises(PackUnfit, match=f"zhoushan: notices.yaml: .*{fault}"):
+        PackTexts(CityPacks([replace(pack, files={**pack.files, "notices": texts})]))
+
+
+def test_a_city_without_texts_does_not_start() -> None:
+    pack = PACKS["330900"]
+    files = {name: data for name, data in pack.files.items() if name != "notices"}
+    with pytest.raises(PackUnfit, match="the file is missing or empty"):
+        PackTexts(CityPacks([replace(pack, files=files)]))
