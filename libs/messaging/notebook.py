@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from libs.kernel.outages import Outage
 from libs.messaging.bus import Letter, Slot
 from libs.messaging.message import Message
-from libs.messaging.readmodel import Change, MemoryRows, write
+from libs.messaging.readmodel import Change, MemoryRows, within_reach, write
 
 Origin = tuple[str, int]
 """A service and one of its shards: the stretch of road on which messages keep their order."""
@@ -204,20 +202,8 @@ class PostgresNotebook:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except (OSError, TimeoutError) as away:
-            raise Outage(f"the read models do not answer: {away}") from away
-        except DBAPIError as error:
-            if error.connection_invalidated or _gone(error):
-                raise Outage(f"the read models do not answer: {error}") from error
-            raise
-
-
-def _gone(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    return sqlstate[:2] in {"08", "57", "53"} or "InternalClientError" in repr(error.orig)
+        async with within_reach("the read models"), self._engine.begin() as connection:
+            yield connection
 
 
 class _Asker:

@@ -1,12 +1,17 @@
 """Read models: what a projection writes down, and the few ways in which it can be asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SQLTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from libs.kernel.outages import Outage
 
 Row = Mapping[str, Any]
 
@@ -52,6 +57,23 @@ class Rows(Protocol):
         """The first rows in this order."""
 
 
+@asynccontextmanager
+async def within_reach(what: str) -> AsyncIterator[None]:
+    """Whatever SQLAlchemy calls it when PostgreSQL is gone, it is an Outage here."""
+    try:
+        yield
+    except (OSError, TimeoutError, SQLTimeout) as away:
+        raise Outage(f"{what} do not answer: {away}") from away
+    except DBAPIError as error:
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or sqlstate[:2] in _GONE or "InternalClientError" in repr(error.orig):
+            raise Outage(f"{what} do not answer: {error}") from error
+        raise
+
+
+_GONE = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator intervention
+
+
 class PostgresRows:
     """`Rows` through SQLAlchemy; the tables live in the service's own schema."""
 
@@ -59,7 +81,7 @@ class PostgresRows:
         self._engine = engine.execution_options(schema_translate_map={None: schema})
 
     async def one(self, table: Table, **where: object) -> Row | None:
-        async with self._engine.connect() as connection:
+        async with within_reach("the read models"), self._engine.connect() as connection:
             row = (await connection.execute(select(table).where(_all(table, where)).limit(1))).mappings().first()
             return None if row is None else dict(row)
 
@@ -68,7 +90,7 @@ class PostgresRows:
     ) -> Sequence[Row]:
         order = table.c[order_by].desc() if descending else table.c[order_by].asc()
         query = select(table).where(_all(table, where)).order_by(order).limit(limit)
-        async with self._engine.connect() as connection:
+        async with within_reach("the read models"), self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 

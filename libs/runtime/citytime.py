@@ -29,9 +29,9 @@ class CityTime:
 
 
 DDL = """
-create table if not exists platform.city_time (only_one boolean primary key default true check (only_one),
-                                               ahead interval not null default '0');
-insert into platform.city_time default values on conflict do nothing;
+create table if not exists platform.city_time (
+    only_one boolean primary key default true check (only_one), ahead interval not null
+)
 """
 
 
@@ -41,6 +41,14 @@ class SharedCityTime(CityTime):
     def __init__(self, machine: Clock, pool: asyncpg.Pool) -> None:
         super().__init__(machine)
         self._pool = pool
+
+    async def begin(self, start: datetime | None) -> None:
+        """In an empty database city time begins at `start`; in any other it goes on."""
+        ahead = timedelta() if start is None else start - self._machine.now()
+        await self._pool.execute(
+            "insert into platform.city_time (ahead) values ($1) on conflict do nothing", ahead
+        )
+        await self.refresh()
 
     async def refresh(self) -> None:
         """Learn how far somebody else has moved it."""

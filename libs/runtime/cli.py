@@ -158,3 +158,7 @@ def _schemas(asked: argparse.Namespace) -> int:
     return 0
 
 
+
+
+if __name__ == "__main__":
+    sys.exit(main())

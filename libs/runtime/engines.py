@@ -49,7 +49,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
         await _bring_up_to_date(pool, engine, services)
         machine = MachineClock()
         city = SharedCityTime(machine, pool)
-        await city.refresh()
+        await city.begin(settings.city_time_start)
         master = FileMasterKey(
             settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom
         )

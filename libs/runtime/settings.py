@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     master_key: Path | None = Field(None, description="File of the master key; empty means a development key in `home`.")
     city_time_moves: bool | None = Field(
         None, description="Whether city time may be advanced over HTTP; by default only with development keys."
+    )
+    city_time_start: AwareDatetime | None = Field(
+        None, description="When city time begins in a new, empty database; by default, now."
     )
     log_style: Literal["human", "json"] = Field("human", description="Logs for people, or one JSON object a line.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")

@@ -144,7 +144,7 @@ class FactView(BaseModel):
     """Whether it holds now; in the answer to a department, whether it held when it was stated."""
 
 
-class FunctionView(BaseModel):
+class FunctionVerdictView(BaseModel):
     """Whether the person meets the conditions of a function."""
 
     function: str
@@ -168,7 +168,7 @@ class EntitlementView(BaseModel):
     """The facts on which it rests, each with the department that states it."""
     missing: list[str]
     """For a refusal: the facts of which any one would change the verdict."""
-    functions: list[FunctionView]
+    functions: list[FunctionVerdictView]
     bylaws: str
     """The edition of the city's bylaws that was applied."""
 
@@ -356,7 +356,7 @@ def router(desk: Desk[Person], people: People, sharing: DataSharing, city: Clock
         dependencies=[allowed("identity:erase")],
     )
     async def erase_a_person(person_id: PersonPath, said: ErasureBody, call: Call) -> ErasedView:
-        """Destroy the key to a person's data, in every service and for ever. The cards must have been ended before."""
+        """Destroy the key to a person's data, in every service and for ever; it ends no card."""
         person = PersonId(known(person_id))
 
         def ask(_now: Person, at: datetime) -> ErasePerson:
@@ -422,7 +422,7 @@ def entitlement_view(person: PersonId, verdict: Verdict) -> EntitlementView:
         facts_used=list(verdict.facts_used),
         missing=list(verdict.missing),
         functions=[
-            FunctionView(function=one.function, granted=one.granted, because=one.because, article=one.article)
+            FunctionVerdictView(function=one.function, granted=one.granted, because=one.because, article=one.article)
             for one in verdict.functions
         ],
         bylaws=verdict.bylaws,

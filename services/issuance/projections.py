@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
@@ -32,7 +32,7 @@ from services.loss.contracts import CardStopped, CardWoken
 
 metadata = MetaData()
 
-# Cards that wait for a production batch.
+# Cards that are wanted, and whether they wait for a production batch; one that is spoiled waits again.
 queue = Table(
     "queue",
     metadata,
@@ -40,6 +40,7 @@ queue = Table(
     Column("programme", Text),
     Column("outlet", Text),
     Column("since", DateTime(timezone=True)),
+    Column("waiting", Boolean),
 )
 
 # How far each application is, found by the hash of its receipt number.
@@ -73,6 +74,7 @@ timeline = Table(
     Column("id", Text, primary_key=True),
     Column("holding_id", Text, index=True),
     Column("at", DateTime(timezone=True)),
+    Column("order", Text),
     Column("service", Text),
     Column("what", Text),
     Column("channel", Text),
@@ -94,9 +96,14 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
                     "programme": told.programme,
                     "outlet": told.outlet,
                     "since": told.at,
+                    "waiting": True,
                 },
             )
-        case CardReserved() | NewCardDeclined() | CardCancelled():
+        case CardReserved():
+            yield Put(queue, {"holding_id": told.holding_id, "waiting": False})
+        case CardSpoiled():
+            yield Put(queue, {"holding_id": told.holding_id, "waiting": True})
+        case CardHandedOver() | CardUnclaimed() | NewCardDeclined() | CardCancelled():
             yield Drop(queue, {"holding_id": told.holding_id})
         case CardStopped():
             for one in told.functions:
@@ -152,15 +159,17 @@ def _timeline(told: Contract, message: Message) -> Iterator[Change]:
     holding = getattr(told, "holding_id", None)
     if holding is None:
         return
-    who = message.told_by()
+    who, (service, shard, sequence) = message.told_by(), message.place
     hidden = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
+    at = getattr(told, "at", message.time)
     yield Put(
         timeline,
         {
             "id": message.id,
             "holding_id": holding,
-            "at": message.time if not hasattr(told, "at") else told.at,
-            "service": message.id.partition("/")[0],
+            "at": at,
+            "order": f"{at:%Y%m%d%H%M%S%f}/{service}/{shard:02}/{sequence:012}",
+            "service": service,
             "what": type(told).__name__,
             "channel": who.get("channel", ""),
             "actor": who.get("actor", ""),
@@ -177,7 +186,7 @@ class IssuanceQuestions:
 
     async def next_in_production(self, programme: str, outlet: str, most: int) -> Sequence[HoldingId]:
         """Who has waited longest for a card at this outlet."""
-        rows = await self._rows.many(queue, "since", most, programme=programme, outlet=outlet)
+        rows = await self._rows.many(queue, "since", most, programme=programme, outlet=outlet, waiting=True)
         return [HoldingId(row["holding_id"]) for row in rows]
 
     async def progress_of(self, receipt: str) -> Row | None:
@@ -191,4 +200,4 @@ class IssuanceQuestions:
 
     async def timeline_of(self, holding_id: HoldingId, most: int = 1_000) -> Sequence[Row]:
         """All that was told about a holding, oldest first."""
-        return await self._rows.many(timeline, "at", most, holding_id=holding_id)
+        return await self._rows.many(timeline, "order", most, holding_id=holding_id)

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("programme", sa.Text),
         sa.Column("outlet", sa.Text),
         sa.Column("since", MOMENT),
+        sa.Column("waiting", sa.Boolean),
     )
     op.create_index("queue_by_outlet", "queue", ["programme", "outlet", "since"])
     op.create_table(
@@ -42,10 +43,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("holding_id", sa.Text),
         sa.Column("at", MOMENT),
+        sa.Column("order", sa.Text),
         sa.Column("service", sa.Text),
         sa.Column("what", sa.Text),
         sa.Column("channel", sa.Text),
         sa.Column("actor", sa.Text),
         sa.Column("details", sa.Text),
     )
-    op.create_index("timeline_by_holding", "timeline", ["holding_id", "at"])
+    op.create_index("timeline_by_holding", "timeline", ["holding_id", "order"])

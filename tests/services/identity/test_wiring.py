@@ -74,7 +74,8 @@ class Counter:
     """The doors of a house in which only identity lives."""
 
     def __init__(self, folder: Path) -> None:
-        clock, key, notebook = Clock(), ECKey.generate_key("P-256", {"kid": "test"}), MemoryNotebook(MemoryRows())
+        clock, notebook = Clock(), MemoryNotebook(MemoryRows())
+        self._clock, self._key = clock, ECKey.generate_key("P-256", {"kid": "test"})
         self.store, self.city, self._keys = FrailStore(clock), CityTime(clock), count()
         self.vault = MemoryVault(
             FileMasterKey(folder / "master.key", randomness=secrets.token_bytes), secrets.token_bytes, clock
@@ -90,6 +91,7 @@ class Counter:
                 telemetry=Telemetry(secrets.token_bytes),
                 packs=packs,
                 vault=self.vault,
+                fingerprint_key=b"fingerprints",
                 bus=MemoryBus(),
                 store=lambda _: self.store,
                 rows=lambda _: MemoryRows(),
@@ -100,17 +102,19 @@ class Counter:
         app = FastAPI()
         problems.install(app)
         app.include_router(self.service.router)
-        tokens = Tokens(KeySet([key]), clock, ISSUER_DEVELOPMENT)
+        tokens = Tokens(KeySet([self._key]), clock, ISSUER_DEVELOPMENT)
         app.state.doors = Doors(tokens, Access([self.service.access]), b"fingerprints", packs.hash_of)
-        self._token = lambda caller: issue(key, clock, caller, ISSUER_DEVELOPMENT)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://citycard")
 
     async def post(self, caller: Caller, path: str, body: Mapping[str, Any], key: str = "") -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token(caller)}", "Idempotency-Key": key or f"key-{next(self._keys)}"}
+        headers = {**self._signed(caller), "Idempotency-Key": key or f"key-{next(self._keys)}"}
         return await self.http.post(path, json=body, headers=headers)
 
     async def get(self, caller: Caller, path: str) -> httpx.Response:
-        return await self.http.get(path, headers={"Authorization": f"Bearer {self._token(caller)}"})
+        return await self.http.get(path, headers=self._signed(caller))
+
+    def _signed(self, caller: Caller) -> dict[str, str]:
+        return {"Authorization": f"Bearer {issue(self._key, self._clock, caller, ISSUER_DEVELOPMENT)}"}
 
     async def register(self, said: Mapping[str, Any] = LI, caller: Caller = CLERK) -> str:
         answer = await self.post(caller, "/v1/persons", said)
@@ -142,9 +146,9 @@ class Counter:
     async def written(self) -> str:
         """All that stands in the store in clear."""
         facts = [row for shard in range(SHARDS) for row in await self.store.log(shard, 0, 1000)]
-        outbox = await self.store.outbox({}, 1000)
+        told = await self.store.outbox({}, 1000)
         dues = await self.store.due(datetime.max.replace(tzinfo=UTC), 1000)
-        return "\n".join(f"{row.data} {getattr(row, 'meta', '')}" for row in [*facts, *outbox, *dues])
+        return "\n".join(map(str, [*facts, *told, *dues]))
 
     async def facts(self, person: str) -> list[str]:
         return [row.name for row in await self.store.read(f"person-{person}")]
@@ -322,6 +326,12 @@ async def test_after_an_erasure_nothing_can_be_read_and_nothing_breaks(counter: 
     reveal = await counter.post(CENTRE, f"/v1/persons/{person}/reveals", {"reason": "correction"})
     assert code(reveal) == (409, "data-erased")
     assert await counter.register() != person
+
+
+async def test_a_registration_repeated_after_the_erasure_brings_nobody_back(counter: Counter) -> None:
+    person = (await counter.post(CLERK, "/v1/persons", LI, "one")).json()["person_id"]
+    await counter.post(CENTRE, f"/v1/persons/{person}/erasures", {"reason": "own_request"})
+    assert code(await counter.post(CLERK, "/v1/persons", LI, "one")) == (409, "data-erased")
 
 
 async def test_an_erasure_that_a_crash_interrupts_is_completed_by_the_city(

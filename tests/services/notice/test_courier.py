@@ -1,9 +1,9 @@
 """Each notice arrives exactly once, wherever the courier stumbles."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -192,29 +192,43 @@ async def test_two_runs_at_once_ring_once(found: Found) -> None:
     assert len(provider.rung) == 1
 
 
-async def test_whenever_the_process_dies_she_is_told_once(tmp_path: Path) -> None:
-    """It dies before, between and after any two steps of the work, once each; no step is left out."""
-    deaths = 0
-    while True:
-        fate = Fate()
-        city = City(tmp_path, provider := Provider(fate), fate)
-        await city.say_who_li_is()
-        await city.read()
-        await city.say(arrived)
-        fate.at = fate.breaths + deaths
-        try:
-            await city.settle()
-        except Death:
-            city.reborn()
-            await city.settle()
-        else:
-            break
-        assert len(provider.rung) == 1, f"death {deaths}"
-        assert [told["type"] for told in await city.told()] == ["notice.NoticeSent.v1"], f"death {deaths}"
-        assert isinstance(await city.notice(ARRIVAL), Told)
-        assert await city.store.next_due() is None
-        deaths += 1
-    assert deaths == 10  # Two for each of: notice wanted, sending begun, sent, recorded, settled.
+DEATHS = 10
+"""Before and after each of five acts: the notice is wanted, begun, sent, recorded, and struck off the list."""
+
+
+@pytest.mark.parametrize("second", range(DEATHS))
+@pytest.mark.parametrize("first", range(DEATHS))
+async def test_wherever_the_process_dies_twice_she_is_told_once(found: Found, first: int, second: int) -> None:
+    fate = Fate()
+    city = found(provider := Provider(fate), fate)
+    await city.say_who_li_is()
+    await city.read()
+    await city.say(arrived)
+    fate.at = fate.breaths + first
+    with pytest.raises(Death):
+        await city.settle()
+    city.reborn()
+    fate.at = fate.breaths + second
+    with contextlib.suppress(Death):
+        await city.settle()
+    fate.at = None
+    city.reborn()
+    await city.settle()
+    assert len(provider.rung) == 1
+    assert [told["type"] for told in await city.told()] == ["notice.NoticeSent.v1"]
+    assert isinstance(await city.notice(ARRIVAL), Told)
+    assert await city.store.next_due() is None
+
+
+async def test_there_are_no_more_places_to_die(found: Found) -> None:
+    fate = Fate()
+    city = found(Provider(fate), fate)
+    await city.say_who_li_is()
+    await city.read()
+    await city.say(arrived)
+    alive = fate.breaths
+    await city.settle()
+    assert fate.breaths - alive == DEATHS
 
 
 async def test_reading_everything_again_tells_nobody_anything(found: Found) -> None:

@@ -148,6 +148,7 @@ class City:
             packs=load_packs(Path(__file__).parents[3] / "deploy"),
             vault=self.vault,
             bus=self.bus,
+            fingerprint_key=b"k" * 32,
             store=lambda _: self.store,
             rows=lambda _: self.rows,
             notebook=lambda _: notebook,

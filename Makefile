@@ -1,0 +1,51 @@
+# citycard: `make` alone prints this help. Each target below with `##` behind it is one line of it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help demo run test check setup lint types rules generated schemas format lock clean
+
+help: ## show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## play one card's life over real HTTP, on engines of its own
+	@$(BIN)/citycard demo
+
+run: setup ## run the platform at http://127.0.0.1:8080 (PORT=n for another port) until Ctrl-C
+	@$(BIN)/citycard up $(if $(PORT),--port $(PORT))
+
+test: setup ## run all tests
+	@$(BIN)/pytest
+
+check: setup lint types rules generated test ## what CI runs: format, lint, types, import rules, generated files, tests
+
+format: setup ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: setup
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup
+	@$(BIN)/mypy
+
+rules: setup
+	@$(BIN)/lint-imports
+
+schemas: setup ## write schemas/ anew from the code
+	@$(BIN)/citycard schemas
+
+generated: setup
+	@$(BIN)/citycard bylaws check && $(BIN)/citycard schemas --check
+
+setup: .venv/.complete
+
+.venv/.complete: pyproject.toml requirements.lock deploy/setup
+	@deploy/setup
+
+lock: ## lock the dependencies anew (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and everything that `make run` has kept
+	rm -rf .venv .citycard

@@ -1,0 +1,64 @@
+"""Engines and clocks that all tests share."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from libs.runtime.embedded_postgres import EmbeddedPostgres
+from tests import engines
+
+
+def pytest_report_header() -> str:
+    return f"engines: postgres={engines.choose_postgres()} kafka={engines.choose_kafka()}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if engines.choose_kafka() != "none":
+        return
+    why = "no Kafka broker: set CITYCARD_TEST_KAFKA=host:port or CITYCARD_TEST_KAFKA_ENGINE=jars"
+    required = "kafka" in os.environ.get("CITYCARD_REQUIRE_ENGINES", "")
+    for item in items:
+        if "kafka" in item.keywords:
+            if required:
+                raise pytest.UsageError(f"CITYCARD_REQUIRE_ENGINES wants Kafka, but there is {why}")
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Path]:
+    """A folder that the account of the embedded PostgreSQL can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="citycard-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def dsn(workshop: Path) -> AsyncIterator[str]:
+    """A PostgreSQL for the whole session; tests keep apart by schema."""
+    if engines.choose_postgres() == "env":
+        yield os.environ["CITYCARD_TEST_DATABASE_URL"]
+        return
+    async with EmbeddedPostgres(workshop / "postgres") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections for the hot path."""
+    async with asyncpg.create_pool(dsn, min_size=2, max_size=30, command_timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def engine(dsn: str) -> AsyncIterator[AsyncEngine]:
+    """Connections for read models."""
+    opened = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
+    yield opened
+    await opened.dispose()
