@@ -46,8 +46,12 @@ class Telemetry:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
-        self.refusals = Counter("citycard_refusals", "Requests that the city refused.", ["code"], registry=self.registry)
-        self.lag = Gauge("citycard_reader_lag", "Letters that lie unread.", ["service", "reader"], registry=self.registry)
+        self.refusals = Counter(
+            "citycard_refusals", "Requests that the city refused.", ["code"], registry=self.registry
+        )
+        self.lag = Gauge(
+            "citycard_reader_lag", "Letters that lie unread.", ["service", "reader"], registry=self.registry
+        )
         self.poll_age = Gauge(
             "citycard_reader_last_poll_age_seconds",
             "Time since a reader last looked for letters.",
@@ -63,9 +67,7 @@ class Telemetry:
         self.outbox_age = Gauge(
             "citycard_outbox_age_seconds", "Age of the oldest unsent message.", ["service"], registry=self.registry
         )
-        self.sends = Counter(
-            "citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry
-        )
+        self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
 
     @contextmanager
     def span(self, name: str, parent: str = "") -> Iterator[str]:
@@ -128,6 +130,8 @@ def configure_logging(style: str, level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # Thousands of lines an outage; ours says it once a try.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def log_for(room: str) -> Any:

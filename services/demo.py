@@ -5,12 +5,8 @@ import base64
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +19,7 @@ from libs.runtime.citytime import MachineClock
 from libs.runtime.development import issuer_key
 from libs.runtime.settings import Settings
 from libs.testing.portraits import portrait
+from libs.testing.stage import on_kafka, one_process
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
 CITY = "330900"
@@ -32,29 +29,20 @@ BEGINS = datetime(2026, 9, 1, 9, 30, tzinfo=SHANGHAI)  # A month before the Nati
 LIN = {"kind": "id_card", "number": "330902198512310024"}
 
 
-async def play() -> int:
+async def play(engines: str = "embedded") -> int:
     """Start the platform on fresh engines, play the story, stop; returns the exit status."""
     home = Path(".citycard") / f"demo-{os.getpid()}"
-    port = _free_port()
-    environment = os.environ | {
-        "CITYCARD_HOME": str(home),
-        "CITYCARD_PORT": str(port),
-        "CITYCARD_CITY_TIME_START": BEGINS.isoformat(),
-        "CITYCARD_LOG_LEVEL": "warning",
-    }
-    print("Starting the platform on its embedded engines …", flush=True)
+    start = {"CITYCARD_CITY_TIME_START": BEGINS.isoformat()}
+    print(f"Starting the platform on its {engines} engines …", flush=True)
     began = time.perf_counter()
-    platform = subprocess.Popen([sys.executable, "-m", "libs.runtime.cli", "up"], env=environment)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as web:
-            await _until_ready(web, platform)
-            print(f"… ready after {time.perf_counter() - began:.1f} s at http://127.0.0.1:{port}\n")
-            await Story(web, Settings(home=home)).tell()
+        async with (on_kafka if engines == "kafka" else one_process)(home, **start) as stage:
+            at = ", ".join(f"{name} at {address}" for name, address in stage.addresses.items())
+            print(f"… ready after {time.perf_counter() - began:.1f} s: {at}\n")
+            await Story(stage.web, stage.settings).tell()
         print(f"\nThe whole life took {time.perf_counter() - began:.1f} s of ours.")
         return 0
     finally:
-        platform.terminate()
-        platform.wait(30)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -141,7 +129,9 @@ class Story:
         await self.advance("2026-09-14T10:00:00+08:00")
         batch = await self.produce("zs-dinghai")
         told = await self.post("clerk:zs-dinghai", f"/v1/batches/{batch}/receipts", {"counted": 1})
-        self.say(f"ordered {told['ordered']} = good {told['good']} + spoiled {told['spoiled']} + in work {told['in_work']}")
+        self.say(
+            f"ordered {told['ordered']} = good {told['good']} + spoiled {told['spoiled']} + in work {told['in_work']}"
+        )
         await self.quiet()
         await self.her_telephone_says(application["holding_id"])
         holding = application["holding_id"]
@@ -172,7 +162,9 @@ class Story:
         self.functions(seen)
         self.heading("Nobody signs")
         await self.advance("2026-10-10T23:59:59+08:00")
-        self.say(f"one second before its hour: medical {_medical(await self.get('clerk:zs-dinghai', f'/v1/cards/{card}'))}")
+        self.say(
+            f"one second before its hour: medical {_medical(await self.get('clerk:zs-dinghai', f'/v1/cards/{card}'))}"
+        )
         await self.advance("2026-10-11T00:00:00+08:00")
         self.say(f"her telephone: {(await self.notices(card))[0]['text']}")
         self.say(f"at its hour: medical {_medical(await self.get('clerk:zs-dinghai', f'/v1/cards/{card}'))}")
@@ -232,7 +224,9 @@ class Story:
             number = seat["card_number"]
             step, _, reason = spoil.partition(": ")
             ident = "" if spoil else f"{int(number):032X}"
-            lines.append(f"{number},{ident},{'' if spoil else '3B6D00000081544A'},{'' if spoil else 'A-01'},{step},{reason}")
+            lines.append(
+                f"{number},{ident},{'' if spoil else '3B6D00000081544A'},{'' if spoil else 'A-01'},{step},{reason}"
+            )
         lines.append(f"total,{len(ordered['seats'])}")
         told = await self.post(
             "vendor",
@@ -240,7 +234,9 @@ class Story:
             {"file": "\n".join(lines) + "\n"},
             show={"file": f"<{len(ordered['seats'])} card>"},
         )
-        self.say(f"ordered {told['ordered']} = good {told['good']} + spoiled {told['spoiled']} + in work {told['in_work']}")
+        self.say(
+            f"ordered {told['ordered']} = good {told['good']} + spoiled {told['spoiled']} + in work {told['in_work']}"
+        )
         if told["good"]:
             await self.post("centre", f"/v1/batches/{batch}/dispatches", {})
         await self.quiet()
@@ -284,9 +280,7 @@ class Story:
         assert answer.status_code == expect, answer.text
         return dict(answer.json())
 
-    async def get(
-        self, who: str, path: str, *, params: dict[str, str] | None = None, quiet: bool = False
-    ) -> Any:
+    async def get(self, who: str, path: str, *, params: dict[str, str] | None = None, quiet: bool = False) -> Any:
         answer = await self.web.get(path, params=params, headers=self.headers(who))
         if not quiet:
             print(f"   {who.partition(':')[0] or 'anybody'} → GET {path}")
@@ -319,7 +313,8 @@ class Story:
 
     def functions(self, card: dict[str, Any]) -> None:
         for one in card["functions"]:
-            print(f"       {'✓' if one['usable'] else '✗'} {one['function']:<16} {'' if one['usable'] else one['because']}")
+            why = "" if one["usable"] else one["because"]
+            print(f"       {'✓' if one['usable'] else '✗'} {one['function']:<16} {why}")
 
 
 def _verdict(person: dict[str, Any]) -> str:
@@ -353,19 +348,3 @@ def _day(moment: str) -> str:
     """The last day of a stretch that ends at its 24:00."""
     local = datetime.fromisoformat(moment).astimezone(SHANGHAI)
     return f"{datetime.fromtimestamp(local.timestamp() - 1, SHANGHAI):%a %d %b %Y}"
-
-
-async def _until_ready(web: httpx.AsyncClient, platform: "subprocess.Popen[bytes]") -> None:
-    async with asyncio.timeout(60):
-        while platform.poll() is None:
-            with suppress(httpx.TransportError):
-                if (await web.get("/health/ready")).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
-    raise RuntimeError("the platform did not start; what it said stands above")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

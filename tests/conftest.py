@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from libs.runtime.embedded_postgres import EmbeddedPostgres
 from tests import engines
 
+pytest_plugins = ["tests.platform"]
+
 
 def pytest_report_header() -> str:
     return f"engines: postgres={engines.choose_postgres()} kafka={engines.choose_kafka()}"

@@ -12,7 +12,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from libs.eventsourcing.codec import Codec, Upcast, members
-from libs.eventsourcing.store import Append, Appended, Conflict, NewDue, NewFact, NewMessage, Replayed, Store
+from libs.eventsourcing.store import Append, Appended, Conflict, NewDue, NewFact, NewMessage, Outcome, Replayed, Store
 from libs.kernel.clocks import Clock, to_the_millisecond
 from libs.kernel.decider import Decider
 from libs.kernel.ids import derived
@@ -155,7 +155,7 @@ class Desk(Generic[S]):
         stream = self.aggregate.stream(key)
         async with self._turn(stream):
             fresh = False
-            for attempt in range(ATTEMPTS_MAX):
+            for _ in range(ATTEMPTS_MAX):
                 standing = None if fresh else self._cache.get(stream)
                 fresh = standing is None
                 standing = standing or await self.standing(key)
@@ -173,15 +173,7 @@ class Desk(Generic[S]):
                 if not wanted.facts and not fresh:
                     fresh = True
                     continue
-                try:
-                    outcome = await self._store.append(wanted)
-                except OutcomeUnknown:
-                    if attempt == ATTEMPTS_MAX - 1:
-                        raise
-                    self._cache.pop(stream, None)
-                    await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
-                    continue
-                match outcome:
+                match outcome := await self._append(wanted):
                     case Appended():
                         self._keep(stream, after)
                         return Receipt(after.state, after.version, refusal=wanted.refusal)
@@ -190,6 +182,19 @@ class Desk(Generic[S]):
                     case Conflict():
                         fresh = True
         raise Outage("too many others are changing the same record at this moment")
+
+    async def _append(self, wanted: Append) -> Outcome:
+        """Ask until the outcome is known; while it is not, no outage may tell the caller that nothing was done."""
+        lost: OutcomeUnknown | None = None
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._store.append(wanted)
+            except OutcomeUnknown as unknown:
+                lost = unknown
+                await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
+            except Outage as away:
+                raise lost or away
+        raise lost or AssertionError("unreachable")
 
     async def _decide(
         self, stream: str, key: str, standing: Standing[S], ask: Ask[S], order: Order

@@ -104,21 +104,22 @@ class MemoryStore:
 
     async def settle(self, due_id: UUID) -> None:
         self._dues.pop(due_id, None)
+        self._parked.discard(due_id)
 
     async def postpone(self, due_id: UUID, error: str, park: bool) -> None:
-        due = self._dues[due_id]
-        self._dues[due_id] = replace(due, attempts=due.attempts + 1, error=error)
-        if park:
-            self._parked.add(due_id)
+        if due := self._dues.get(due_id):
+            self._dues[due_id] = replace(due, attempts=due.attempts + 1, error=error)
+            if park:
+                self._parked.add(due_id)
 
     async def redrive(self) -> int:
-        count = len(self._parked)
-        self._parked.clear()
+        parked, self._parked = self._parked, set()
+        self._dues |= {due_id: replace(self._dues[due_id], attempts=0) for due_id in parked}
         self._bell.ring()
-        return count
+        return len(parked)
 
     async def parked(self) -> Sequence[DueCommand]:
-        return [self._dues[due_id] for due_id in self._parked]
+        return sorted((self._dues[due_id] for due_id in self._parked), key=lambda due: due.at)
 
     async def marks(self) -> Mapping[int, int]:
         return dict(self._marks)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -97,8 +98,11 @@ class PostgresStore:
             if len(batch) > 1 or (done := await self.find(batch[0].command_id)) is None:
                 raise
             return [done]  # The same command id, stored by somebody else for a stream in another shard.
+        except ValueError:
+            raise  # An argument that cannot even be sent: a driver's InterfaceError too, but the connection is well.
         except LOST as lost:
-            connection.terminate()  # Never back to the pool: nobody knows what it is in the middle of.
+            with suppress(asyncpg.InterfaceError):  # A connection that has noticed its own end is gone already.
+                connection.terminate()  # Never back to the pool: nobody knows what it is in the middle of.
             raise OutcomeUnknown(f"the event store went away in mid-append: {lost}") from lost
         finally:
             await self._pool.release(connection)

@@ -59,3 +59,12 @@ class Bus(Protocol):
 
     def feed(self, group: str, topics: Sequence[str]) -> Feed:
         """A reader's view; readers of one group share the slots among themselves."""
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
+        """For each slot of these topics, the offset after its last letter. Raises Outage."""
+
+    async def forget(self, topic: str) -> None:
+        """Empty a topic, so that it can be filled again from the store. Raises Outage."""
+
+    async def close(self) -> None:
+        """Let go of everything."""

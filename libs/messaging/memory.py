@@ -26,12 +26,23 @@ class MemoryBus:
     def feed(self, group: str, topics: Sequence[str]) -> "MemoryFeed":
         return MemoryFeed(self, topics)
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
+        return {(topic, n): len(self.slots[topic, n]) for topic in topics for n in range(PARTITIONS)}
+
+    async def forget(self, topic: str) -> None:
+        for slot in [slot for slot in self.slots if slot[0] == topic]:
+            del self.slots[slot]
+
+    async def close(self) -> None:
+        return
+
 
 class MemoryFeed:
     """A reader's view of the bus in memory; it owns all slots of its topics."""
 
     def __init__(self, bus: MemoryBus, topics: Sequence[str]) -> None:
-        self._bus, self._slots = bus, frozenset((topic, n) for topic in topics for n in range(PARTITIONS))
+        self._bus, self._topics = bus, list(topics)
+        self._slots = frozenset((topic, n) for topic in topics for n in range(PARTITIONS))
         self._rung = asyncio.Event()
         bus.bell.add(self._rung.set)
 
@@ -47,7 +58,7 @@ class MemoryFeed:
         await rung(self._rung, timeout_s)
 
     async def ends(self) -> Mapping[Slot, int]:
-        return {slot: len(self._bus.slots[slot]) for slot in self._slots}
+        return await self._bus.ends(self._topics)
 
     async def close(self) -> None:
         return

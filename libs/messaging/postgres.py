@@ -42,6 +42,21 @@ class PostgresBus:
     def feed(self, group: str, topics: Sequence[str]) -> "PostgresFeed":
         return PostgresFeed(self, topics)
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
+        rows = await self._ask(
+            f'select t, p, coalesce((select l."offset" + 1 from {self._schema}.letter l where l.topic = t '
+            f'and l.partition = p order by l."offset" desc limit 1), 0) '
+            f"from unnest($1::text[]) t, generate_series(0, {PARTITIONS - 1}) p",
+            list(topics),
+        )
+        return {(topic, partition): next_ for topic, partition, next_ in rows}
+
+    async def forget(self, topic: str) -> None:
+        await self._ask(f"delete from {self._schema}.letter where topic = $1", topic)
+
+    async def close(self) -> None:
+        return
+
     async def _ask(self, sql: str, *arguments: object) -> list[Any]:
         try:
             async with self._pool.acquire(timeout=5) as connection:
@@ -78,13 +93,7 @@ class PostgresFeed:
         await rung(self._rung, min(timeout_s, LOOK_AGAIN_S))
 
     async def ends(self) -> Mapping[Slot, int]:
-        rows = await self._bus._ask(
-            f'select t, p, coalesce((select l."offset" + 1 from {self._bus._schema}.letter l where l.topic = t '
-            f'and l.partition = p order by l."offset" desc limit 1), 0) '
-            f"from unnest($1::text[]) t, generate_series(0, {PARTITIONS - 1}) p",
-            self._topics,
-        )
-        return {(topic, partition): next_ for topic, partition, next_ in rows}
+        return await self._bus.ends(self._topics)
 
     async def close(self) -> None:
         return

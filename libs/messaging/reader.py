@@ -52,6 +52,7 @@ class Reader:
         self.name, self.figures = name, Figures()
         self._feed, self._notebook, self._react, self._project = feed, notebook, react, project
         self._memory: Memory | None = None
+        self._slots: frozenset[Slot] = frozenset()
         self._turn = asyncio.Lock()
 
     async def step(self) -> int:
@@ -65,7 +66,8 @@ class Reader:
 
     async def _step(self) -> int:
         slots = await self._feed.slots()
-        if self._memory is None:
+        if self._memory is None or slots != self._slots:
+            self._slots = slots  # What others have read meanwhile stands in the notebook.
             self._memory = await self._notebook.load(self.name)
         memory = self._memory
         here = {slot: memory.positions.get(slot, 0) for slot in slots}
@@ -204,9 +206,10 @@ class Reader:
     async def lag(self) -> int:
         """How many letters lie unread. Raises Outage."""
         ends = await self._feed.ends()
-        if self._memory is None:
-            self._memory = await self._notebook.load(self.name)
-        self.figures.lag = sum(max(0, end - self._memory.positions.get(slot, 0)) for slot, end in ends.items())
+        memory = self._memory or await self._notebook.load(self.name)
+        if any(memory.positions.get(slot, 0) > end for slot, end in ends.items()):
+            self._memory = None  # The log was filled anew: our places in the old one mean nothing.
+        self.figures.lag = sum(max(0, end - memory.positions.get(slot, 0)) for slot, end in ends.items())
         return self.figures.lag
 
     async def wait(self, timeout_s: float) -> None:

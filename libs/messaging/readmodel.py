@@ -34,7 +34,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """Lower a column to `most` wherever it is higher or empty, in every row in which these columns have these values."""
+    """Lower a column to `most` where it is higher or empty, in every row in which these columns have these values."""
 
     table: Table
     where: Row

@@ -1,12 +1,11 @@
 """The doors of a process: the routes of its services, and those that every process has."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
@@ -17,15 +16,13 @@ from pydantic import BaseModel
 from libs.kernel import Clash
 from libs.runtime.house import House
 from libs.runtime.start_page import start_page
-from libs.telemetry import current_trace_id, log_for
 from libs.web.access import Access, action_of, allowed
 from libs.web.bodies import Body, When
 from libs.web.call import Doors
 from libs.web.limits import BodyLimit
+from libs.web.observe import Observe
 from libs.web.problems import EVERYWHERE, Problem, install, refusals
 from libs.web.tokens import Tokens
-
-log = log_for("http")
 
 POLL_AGE_MAX_S = 30.0
 
@@ -112,9 +109,9 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         app.include_router(service.router)
     _refuse_routes_without_action(app)
     install(app)
-    _describe_problems(app)
-    app.middleware("http")(_observe(house))
+    describe_problems(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Observe, telemetry=platform.telemetry)
     return app
 
 
@@ -124,7 +121,7 @@ def _refuse_routes_without_action(app: FastAPI) -> None:
             raise RouteWithoutAction(f"{sorted(route.methods or ())} {route.path}")
 
 
-def _describe_problems(app: FastAPI) -> None:
+def describe_problems(app: FastAPI) -> None:
     """The problem schema stands once in the OpenAPI document, and FastAPI's own error shapes nowhere."""
     inner = app.openapi
 
@@ -141,25 +138,6 @@ def _describe_problems(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _observe(house: House) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    telemetry = house.platform.telemetry
-
-    async def observe(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        began = time.perf_counter()
-        with telemetry.span("http", request.headers.get("traceparent", "")) as traceparent:
-            response = await answer(request)
-            route = request.scope.get("route")
-            path = getattr(route, "path", "none")
-            took_s = time.perf_counter() - began
-            telemetry.requests.labels(request.method, path, response.status_code).observe(took_s)
-            response.headers["traceparent"] = traceparent
-            response.headers["X-Request-ID"] = current_trace_id()
-            log.info("answered", method=request.method, route=path, status=response.status_code, ms=round(took_s * 1e3, 1))
-            return response
-
-    return observe
 
 
 def _house_routes(house: House, own_keys: KeySet | None) -> APIRouter:
@@ -239,4 +217,3 @@ def _house_routes(house: House, own_keys: KeySet | None) -> APIRouter:
         return views
 
     return routes
-

@@ -36,15 +36,17 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
     """Serve these services until told to stop."""
     refuse_unsafe(settings)
     configure_logging(settings.log_style, settings.log_level)
-    async with open_platform(settings, list(names)) as platform:
-        house = House(platform, build_services(platform, names))
+    async with open_platform(settings, list(SERVICES)) as platform:
+        house = House(platform, build_services(platform), names)
         keys, issuer, own_keys = trusted_keys(settings)
         app = build_app(house, keys, issuer, own_keys=own_keys)
         config = uvicorn.Config(
             app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
         )
         server = uvicorn.Server(config)
-        log_for("house").info("at your service", address=f"http://{settings.host}:{settings.port}", services=list(names))
+        log_for("house").info(
+            "at your service", address=f"http://{settings.host}:{settings.port}", services=list(names)
+        )
         await server.serve()
 
 
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_up)
 
     demo = commands.add_parser("demo", help="play one card's life over real HTTP")
+    demo.add_argument("--engines", choices=("embedded", "kafka"), default="embedded")
     demo.set_defaults(run=_demo)
 
     token = commands.add_parser("token", help="make a development token")
@@ -118,8 +121,8 @@ def _run(work: Any) -> None:
         runner.run(work)
 
 
-def _demo(_asked: argparse.Namespace) -> int:
-    status: int = asyncio.run(importlib.import_module("services.demo").play())
+def _demo(asked: argparse.Namespace) -> int:
+    status: int = asyncio.run(importlib.import_module("services.demo").play(asked.engines))
     return status
 
 
@@ -156,8 +159,6 @@ def _schemas(asked: argparse.Namespace) -> int:
     for path in write_schemas(asked.folder, SERVICES):
         print(path)
     return 0
-
-
 
 
 if __name__ == "__main__":

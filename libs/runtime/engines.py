@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from libs.eventsourcing.durability import refuse_unsafe_settings
 from libs.eventsourcing.postgres import PostgresStore
+from libs.messaging.kafka import KafkaBus
 from libs.messaging.notebook import PostgresNotebook
 from libs.messaging.postgres import PostgresBus
 from libs.messaging.postgres import ddl as bus_ddl
@@ -48,11 +49,11 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             await refuse_unsafe_settings(connection)  # type: ignore[arg-type]  # the stubs do not know their own proxy
         await _bring_up_to_date(pool, engine, services)
         machine = MachineClock()
-        city = SharedCityTime(machine, pool)
+        city = SharedCityTime(machine, pool, process=f"{settings.host}:{settings.port}/{os.getpid()}")
         await city.begin(settings.city_time_start)
-        master = FileMasterKey(
-            settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom
-        )
+        master = FileMasterKey(settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom)
+        bus = KafkaBus(settings.kafka) if settings.kafka else PostgresBus(pool)
+        stack.push_async_callback(bus.close)
         yield Platform(
             settings=settings,
             machine=machine,
@@ -62,7 +63,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             telemetry=Telemetry(os.urandom, settings.trace_sample),
             packs=load_packs(settings.data),
             vault=PostgresVault(pool, master=master, randomness=os.urandom, clock=machine),
-            bus=PostgresBus(pool),
+            bus=bus,
             fingerprint_key=await master.index_key("fingerprint"),
             store=lambda service: PostgresStore(pool, service, machine),
             rows=lambda service: PostgresRows(engine, service),

@@ -18,9 +18,32 @@ from libs.telemetry import log_for
 
 IDLE_S = 0.25
 TIMER_LOOK_S = 0.1
+CLOCK_LOOK_S = 0.1
 AWAY_MAX_S = 5.0
 
 log = log_for("house")
+
+
+class Watch:
+    """An eye on one service, wherever it runs: what it has still to do can be read from what it has stored."""
+
+    def __init__(self, platform: Platform, service: Service) -> None:
+        self.name, self.store = service.name, service.desks.store
+        self._notebook, self._bus = platform.notebook(service.name), platform.bus
+        self._topics = [topic_of(name) for name in service.topics]
+
+    async def quiet(self, now: datetime) -> tuple[bool, object]:
+        """Whether nothing is left to do at this moment of city time, and a figure that changes with any work done."""
+        ends, marks = await self.store.ends(), await self.store.marks()
+        own = (await self._notebook.load("own")).positions
+        unread = any(own.get((f"outbox.{self.name}", shard), 0) < end for shard, end in ends.items())
+        if self._topics:
+            city = (await self._notebook.load("city")).positions
+            there = await self._bus.ends(self._topics)
+            unread = unread or any(city.get(slot, 0) < end for slot, end in there.items())
+        next_due = await self.store.next_due()
+        nothing_due = next_due is None or next_due > now
+        return ends == {**ends, **marks} and not unread and nothing_due, (sum(ends.values()), next_due)
 
 
 class Household:
@@ -48,21 +71,15 @@ class Household:
                 await self._bell.wait()
         self._bell.clear()
 
-    async def quiet(self, now: datetime) -> tuple[bool, object]:
-        """Whether nothing is left to do at this moment of city time, and a figure that changes with any work done."""
-        ends, marks = await self.store.ends(), await self.store.marks()
-        unsent = sum(ends.values()) - sum(marks.values())
-        next_due = await self.store.next_due()
-        lag = sum([await reader.lag() for reader in self.readers])
-        return not unsent and not lag and (next_due is None or next_due > now), (sum(ends.values()), next_due)
-
 
 class House:
-    """All that runs in one process."""
+    """All that runs in one process: the services of `names`, or all. The others of the city run elsewhere."""
 
-    def __init__(self, platform: Platform, services: Sequence[Service]) -> None:
-        self.platform, self.services = platform, services
-        self.households = [Household(platform, service) for service in services]
+    def __init__(self, platform: Platform, city: Sequence[Service], names: Sequence[str] = ()) -> None:
+        self.platform = platform
+        self.services = [service for service in city if not names or service.name in names]
+        self.households = [Household(platform, service) for service in self.services]
+        self.watches = [Watch(platform, service) for service in city]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -74,6 +91,8 @@ class House:
             for reader in home.readers:
                 self._employ(f"{name} reader {reader.name}", reader.step, lambda reader=reader: reader.wait(IDLE_S))  # type: ignore[misc]
         self._tasks.append(asyncio.create_task(self._look_after(), name="caretaker"))
+        if isinstance(self.platform.city, SharedCityTime):
+            self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
 
     def _employ(self, name: str, step: Callable[[], Awaitable[int]], wait: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_keep_at_it(name, step, wait), name=name))
@@ -95,7 +114,7 @@ class House:
         async with asyncio.timeout(patience_s):
             before: object = None
             while True:
-                looks = [await home.quiet(self.platform.city.now()) for home in self.households]
+                looks = [await watch.quiet(self.platform.city.now()) for watch in self.watches]
                 figures = [figure for _, figure in looks]
                 if all(quiet for quiet, _ in looks) and figures == before:
                     return
@@ -107,10 +126,8 @@ class House:
         city = self.platform.city
         while True:
             await self.drain()
-            dues = [due for home in self.households if (due := await home.store.next_due()) and due <= to]
-            city.reach(min(dues, default=to))
-            if isinstance(city, SharedCityTime):
-                await city.keep()
+            dues = [due for watch in self.watches if (due := await watch.store.next_due()) and due <= to]
+            await city.move(min(dues, default=to))
             if not dues:
                 return await self.drain()
 
@@ -125,21 +142,27 @@ class House:
                 faults.append(f"{home.service.name}: {away}")
             for reader in home.readers:
                 if now - reader.figures.polled_at > poll_age_max_s:
-                    faults.append(f"{home.service.name}: reader {reader.name} has not looked for letters lately")
+                    faults += [f"{home.service.name}: reader {reader.name} has not looked for letters lately"]
         return faults
 
     async def _look_after(self) -> None:
-        """Keep the figures that operators watch, and the city time that processes share."""
-        telemetry, city = self.platform.telemetry, self.platform.city
+        """Keep the figures that operators watch."""
+        telemetry = self.platform.telemetry
         while True:
             try:
-                if isinstance(city, SharedCityTime):
-                    await city.refresh()
                 for home in self.households:
                     await self._measure(home, telemetry)
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
             await asyncio.sleep(1)
+
+    @staticmethod
+    async def _keep_time(city: SharedCityTime) -> None:
+        """Learn soon when another process has moved city time."""
+        while True:
+            with contextlib.suppress(Exception):
+                await city.look()
+            await asyncio.sleep(CLOCK_LOOK_S)
 
     async def _measure(self, home: Household, telemetry: Any) -> None:
         name, now = home.service.name, asyncio.get_running_loop().time()

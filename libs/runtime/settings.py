@@ -15,14 +15,14 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs production keys.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 for any that is free.")
-    home: Path = Field(Path(".citycard"), description="Where the embedded engines and development keys keep their files.")
+    home: Path = Field(Path(".citycard"), description="Where embedded engines and development keys keep their files.")
     data: Path = Field(Path("deploy"), description="The folder with `cities/` and `calendars/`.")
     database_url: str = Field("", description="PostgreSQL, as postgresql://…; empty starts the embedded one.")
-    postgres_binaries: Path | None = Field(None, description="Folder of other PostgreSQL binaries for the embedded one.")
+    postgres_binaries: Path | None = Field(None, description="Other PostgreSQL binaries for the embedded one.")
     kafka: str = Field("", description="Kafka bootstrap servers; empty keeps the log in PostgreSQL.")
     issuer: str = Field("", description="Who signs tokens; empty means the development issuer of this process.")
     issuer_keys: str = Field("", description="Address or file of that issuer's JWK set.")
-    master_key: Path | None = Field(None, description="File of the master key; empty means a development key in `home`.")
+    master_key: Path | None = Field(None, description="File of the master key; empty means a key in `home`.")
     city_time_moves: bool | None = Field(
         None, description="Whether city time may be advanced over HTTP; by default only with development keys."
     )

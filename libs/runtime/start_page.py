@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
   dt {{ font-weight: 600; }} dd {{ margin: 0; color: var(--soft); }}
 </style>
 <h1>citycard<span>市民卡</span></h1>
-<p>The open platform on which a city issues, runs and stops its citizen cards. It is running, and keeps what it is told.</p>
+<p>The open platform on which a city issues, runs and stops its citizen cards. It runs, and keeps what it is told.</p>
 
 <h2>Look around</h2>
 <dl>
@@ -63,7 +63,9 @@ def start_page(house: "House") -> str:
         f"<dt>{escape(service.name)}</dt><dd>{escape(promise(service.name))}</dd>" for service in house.services
     )
     paths = {getattr(route, "path", "") for service in house.services for route in service.router.routes}
-    pages = '<dt><a href="/notices">/notices</a></dt><dd>the holders\' telephones, as the simulated operator sees them</dd>'
+    pages = (
+        '<dt><a href="/notices">/notices</a></dt><dd>the holders\' telephones, as the simulated operator sees them</dd>'
+    )
     return _PAGE.format(
         pages=pages if "/notices" in paths else "",
         now=platform.city.now().isoformat(timespec="seconds"),

@@ -40,9 +40,7 @@ class Access:
             caller.role, caller.city, caller.outlet, caller.department, action, city, outlet, department, own
         )
 
-    def _ask_cedar(
-        self, role: str, city: str, outlet: str, department: str, action: str, *about: str | bool
-    ) -> bool:
+    def _ask_cedar(self, role: str, city: str, outlet: str, department: str, action: str, *about: str | bool) -> bool:
         names = ("city", "outlet", "department", "own")
         entities: list[dict[Any, Any]] = [
             {
@@ -55,7 +53,7 @@ class Access:
         ]
         request = {
             "principal": 'Caller::"caller"',
-            "action": f'Action::{json.dumps(action)}',
+            "action": f"Action::{json.dumps(action)}",
             "resource": 'Record::"record"',
             "context": {},
         }
@@ -77,9 +75,7 @@ def allowed(action: str) -> Any:
         named = [value for value in request.path_params.values() if well_written(str(value).partition(".")[0])]
         city = city_of(named[0]) if named else caller.city
         access: Access = request.app.state.doors.access
-        if not access.allows(
-            caller, action, city=city, outlet=caller.outlet, department=caller.department, own=True
-        ):
+        if not access.allows(caller, action, city=city, outlet=caller.outlet, department=caller.department, own=True):
             if caller is NOBODY:
                 raise TokenNeeded(why="none was sent")
             raise NotAllowed

@@ -20,7 +20,7 @@ S = TypeVar("S")
 
 
 class IdempotencyKeyMissing(Refused):
-    """Every POST needs an Idempotency-Key header of 1 to 255 visible characters; make one per act, repeat it on a retry."""
+    """Every POST needs an Idempotency-Key of 1 to 255 visible characters; make one per act, repeat it on a retry."""
 
     status = 400
 
@@ -71,7 +71,8 @@ class CallContext:
         self, desk: Desk[S], key: str, ask: Ask[S], *, city: str, reason: str = "", correlation: str = ""
     ) -> Receipt[S]:
         """Have a command decided and stored; sets ETag and Idempotency-Replayed. Raises Refused or Outage."""
-        receipt = await desk.handle(key, ask, self.order(desk, city=city, reason=reason, correlation=correlation or key))
+        order = self.order(desk, city=city, reason=reason, correlation=correlation or key)
+        receipt = await desk.handle(key, ask, order)
         self.response.headers["ETag"] = f'"{receipt.version}"'
         if receipt.replayed:
             self.response.headers["Idempotency-Replayed"] = "true"

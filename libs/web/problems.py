@@ -103,9 +103,9 @@ def install(app: FastAPI) -> None:
         return problem(
             503,
             "outcome-unknown" if unknown else "out-of-reach",
-            "It is not known whether your request was carried out; repeat it under the same Idempotency-Key to find out."
+            "Nobody knows whether your request was carried out; repeat it under the same Idempotency-Key to find out."
             if unknown
-            else "Something that this needs is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
+            else "Something that this needs is out of reach; nothing was done. Repeat it with the same Idempotency-Key.",
             retryable=True,
             headers={"Retry-After": str(outage.retry_after_s)},
         )
@@ -131,11 +131,6 @@ def install(app: FastAPI) -> None:
         }
         code, detail = words.get(error.status_code, ("request-refused", str(error.detail)))
         return problem(error.status_code, code, detail, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def bug(_request: Request, error: Exception) -> JSONResponse:
-        log.error("bug", error_type=type(error).__name__, exc_info=error)
-        return problem(500, "our-fault", "Something is broken on our side; quote the trace id when you tell us.")
 
 
 def _fault(fault: Mapping[str, Any]) -> FieldFault:

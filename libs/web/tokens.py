@@ -19,14 +19,14 @@ _CACHE_MAX = 10_000
 
 
 class TokenNeeded(Refused):
-    """This needs a valid token: {why}. Get one with `citycard token --role …` and send it as `Authorization: Bearer …`."""
+    """This needs a valid token: {why}. On your own machine `citycard token` makes one; send it as a Bearer token."""
 
     status = 401
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `id` is opaque; `city` is an area code; `outlet`, `department` and `person` are empty where not given."""
+    """Who asks. `id` is opaque, `city` an area code; `outlet`, `department` and `person` are empty where not given."""
 
     id: str
     role: str

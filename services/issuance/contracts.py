@@ -94,6 +94,8 @@ class NewCardDeclined(Contract, type="issuance.NewCardDeclined.v1"):
     application_id: ApplicationId | None = None
     holding_id: HoldingId
     person_id: PersonId
+    kind: str = "first"
+    """What was declined: the `first` card, a `reissue` in place of a lost one, or a `replacement` of a worn one."""
     old_card_id: CardId | None = None
     """The card that was to be replaced, if any."""
     reason: str

@@ -1,4 +1,4 @@
-"""What issuance remembers for questions: who is next in production, how far an application is, what happened to a card."""
+"""What issuance remembers: who is next in production, how far an application is, what happened to a card."""
 
 from collections.abc import Iterator, Sequence
 
@@ -37,6 +37,7 @@ queue = Table(
     "queue",
     metadata,
     Column("holding_id", Text, primary_key=True),
+    Column("application_id", Text),
     Column("programme", Text),
     Column("outlet", Text),
     Column("since", DateTime(timezone=True)),
@@ -93,6 +94,7 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
                 queue,
                 {
                     "holding_id": told.holding_id,
+                    "application_id": told.application_id,
                     "programme": told.programme,
                     "outlet": told.outlet,
                     "since": told.at,
@@ -103,7 +105,9 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
             yield Put(queue, {"holding_id": told.holding_id, "waiting": False})
         case CardSpoiled():
             yield Put(queue, {"holding_id": told.holding_id, "waiting": True})
-        case CardHandedOver() | CardUnclaimed() | NewCardDeclined() | CardCancelled():
+        case NewCardDeclined():  # An application that came second leaves the first one's card in the queue.
+            yield Drop(queue, {"holding_id": told.holding_id, "application_id": told.application_id})
+        case CardHandedOver() | CardUnclaimed() | CardCancelled():
             yield Drop(queue, {"holding_id": told.holding_id})
         case CardStopped():
             for one in told.functions:

@@ -82,6 +82,7 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 application_id=fact.application_id,
                 holding_id=fact.holding_id,
                 person_id=fact.person_id,
+                kind=fact.kind.value,
                 old_card_id=fact.old_card_id,
                 reason=fact.reason,
                 at=fact.at,
@@ -165,7 +166,7 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
             return told.CardExpired(
                 holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
             )
-        case holding.VerdictNoted() | holding.SeatDeclined() | holding.PlasticRecalled():
+        case holding.VerdictNoted() | holding.ReissueJoined() | holding.SeatDeclined() | holding.PlasticRecalled():
             return None
 
 
@@ -180,14 +181,12 @@ def tell_of_batch(fact: batch.Event) -> Contract | None:
                 at=fact.at,
             )
         case batch.ReturnRead():
-            return told.BatchReturned(
-                batch_id=fact.batch_id, good=len(fact.made), spoiled=len(fact.failed), at=fact.at
-            )
+            return told.BatchReturned(batch_id=fact.batch_id, good=len(fact.made), spoiled=len(fact.failed), at=fact.at)
         case batch.BatchReceived():
-            return told.BatchReceived(
-                batch_id=fact.batch_id, outlet=fact.outlet, count=len(fact.seats), at=fact.at
-            )
-        case batch.SeatFilled() | batch.SeatVoided() | batch.BatchSent() | batch.BatchDispatched() | batch.PlasticLeft():
+            return told.BatchReceived(batch_id=fact.batch_id, outlet=fact.outlet, count=len(fact.seats), at=fact.at)
+        case batch.SeatFilled() | batch.SeatVoided() | batch.PlasticLeft():
+            return None
+        case batch.BatchSent() | batch.BatchDispatched():
             return None
 
 

@@ -177,9 +177,7 @@ ApplicationPath = Annotated[str, Path(description="The application, for example 
 BatchPath = Annotated[str, Path(description="The batch, for example `330900-9WQ0V5T8X2N37M4K`.")]
 
 
-def router(
-    desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: IssuanceQuestions, city: Clock
-) -> APIRouter:
+def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: IssuanceQuestions, city: Clock) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
     applications, batches, holdings, series = (
         desks["application"],
@@ -265,9 +263,7 @@ def router(
         responses=refusals(IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided),
         dependencies=[allowed("issuance:decide")],
     )
-    async def ask_for_what_is_missing(
-        application_id: ApplicationPath, said: ReasonBody, call: Call
-    ) -> ApplicationView:
+    async def ask_for_what_is_missing(application_id: ApplicationPath, said: ReasonBody, call: Call) -> ApplicationView:
         """Something is missing; the applicant is told, and has some days to bring it."""
 
         def ask(now: Application, at: datetime) -> AskSupplement:
@@ -312,9 +308,7 @@ def router(
         responses=refusals(IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided),
         dependencies=[allowed("issuance:decide")],
     )
-    async def reject_an_application(
-        application_id: ApplicationPath, said: ReasonBody, call: Call
-    ) -> ApplicationView:
+    async def reject_an_application(application_id: ApplicationPath, said: ReasonBody, call: Call) -> ApplicationView:
         """The clerk turns the application down; the applicant is told."""
 
         def ask(_now: Application, at: datetime) -> RejectApplication:
@@ -330,16 +324,16 @@ def router(
         ),
         dependencies=[allowed("issuance:withdraw")],
     )
-    async def withdraw_an_application(
-        application_id: ApplicationPath, said: ReasonBody, call: Call
-    ) -> ApplicationView:
+    async def withdraw_an_application(application_id: ApplicationPath, said: ReasonBody, call: Call) -> ApplicationView:
         """The applicant no longer wants the card; possible until it goes into production."""
         holding = holding_of_application(application_id)
         standing = await call.see(applications, application_id, city=city_of(holding))
         if isinstance(standing.state, Accepted):
 
             def ask_holding(_now: Holding, at: datetime) -> WithdrawOrder:
-                return WithdrawOrder(holding_id=holding, reason=said.reason, at=at)
+                return WithdrawOrder(
+                    holding_id=holding, application_id=ApplicationId(application_id), reason=said.reason, at=at
+                )
 
             await call.handle(holdings, holding, ask_holding, city=city_of(holding), reason=said.reason)
             return ApplicationView.of(application_id, standing.state)
@@ -481,9 +475,7 @@ def router(
         """The outlet counts the cards in; their holders are told."""
 
         def ask(_now: Batch, at: datetime) -> ReceiveBatch:
-            return ReceiveBatch(
-                batch_id=BatchId(batch_id), outlet=call.caller.outlet, counted=said.counted, at=at
-            )
+            return ReceiveBatch(batch_id=BatchId(batch_id), outlet=call.caller.outlet, counted=said.counted, at=at)
 
         return await decide_batch(batch_id, ask, call)
 
@@ -636,5 +628,3 @@ def _receipt(secret: bytes) -> str:
     number = int.from_bytes(secret[:8], "big") >> 4
     body = "".join(_CROCKFORD[number >> shift & 31] for shift in range(55, -1, -5))
     return f"{body[:4]}-{body[4:8]}-{body[8:]}"
-
-

@@ -50,9 +50,7 @@ def tell(fact: Event) -> Contract | None:
         case CallKept():
             return told.CallKept(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at)
         case ReissueOrdered():
-            return told.ReissueOrdered(
-                holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet
-            )
+            return told.ReissueOrdered(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet)
         case ReplacementOrdered():
             return told.ReplacementOrdered(
                 holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet, reason=fact.reason

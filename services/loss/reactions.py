@@ -26,7 +26,7 @@ def when_no_new_card_will_come_let_the_report_be_lifted(told: NewCardDeclined) -
     """The holder stands where she stood before she asked for a new card."""
     if told.old_card_id is not None:
         yield DeclineNewCard(
-            holding_id=told.holding_id, card_id=told.old_card_id, at=told.at, reason=told.reason
+            holding_id=told.holding_id, card_id=told.old_card_id, kind=told.kind, at=told.at, reason=told.reason
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, assert_never
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
+from libs.eventsourcing.desk import Ask
 from libs.eventsourcing.desk import Desk as CommandDesk
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of
@@ -144,8 +145,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 lost_at=said.lost_at,
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding), reason=said.verified_by)
-        return view(CardId(card_id), receipt.state)
+        return await decide(card_id, ask, call, reason=said.verified_by)
 
     @routes.post(
         "/v1/cards/{card_id}/written-reports",
@@ -168,8 +168,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 under=bylaws.at(city_of(holding), now.programme, at),
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding))
-        return view(CardId(card_id), receipt.state)
+        return await decide(card_id, ask, call)
 
     @routes.post(
         "/v1/cards/{card_id}/lifts",
@@ -194,15 +193,12 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 under=bylaws.at(city_of(holding), now.programme, at),
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding))
-        return view(CardId(card_id), receipt.state)
+        return await decide(card_id, ask, call)
 
     @routes.post(
         "/v1/cards/{card_id}/reissues",
         status_code=201,
-        responses=refusals(
-            IdMistyped, CardUnknown, CardEnded, NotReported, NotSigned, WrongPlace, DocumentNotAccepted
-        ),
+        responses=refusals(IdMistyped, CardUnknown, CardEnded, NotReported, NotSigned, WrongPlace, DocumentNotAccepted),
         dependencies=[allowed("loss:reissue")],
     )
     async def apply_for_a_new_card(card_id: Card, said: CounterBody, call: Call) -> LossView:
@@ -219,8 +215,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 under=bylaws.at(city_of(holding), now.programme, at),
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding))
-        return view(CardId(card_id), receipt.state)
+        return await decide(card_id, ask, call)
 
     @routes.post(
         "/v1/cards/{card_id}/replacements",
@@ -229,7 +224,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
         dependencies=[allowed("loss:replace")],
     )
     async def exchange_a_worn_card(card_id: Card, said: ReplacementBody, call: Call) -> LossView:
-        """Apply for a new card in place of one that is worn or out of date; the old one works until the new one does."""
+        """Apply for a new card in place of a worn or outdated one, which works until the new one does."""
         holding = holding_of(card_id)
 
         def ask(now: Desk, at: datetime) -> OrderReplacement:
@@ -243,8 +238,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 under=bylaws.at(city_of(holding), now.programme, at),
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding), reason=said.reason)
-        return view(CardId(card_id), receipt.state)
+        return await decide(card_id, ask, call, reason=said.reason)
 
     @routes.post(
         "/v1/cards/{card_id}/cancellations",
@@ -268,7 +262,11 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 under=bylaws.at(city_of(holding), now.programme, at),
             )
 
-        receipt = await call.handle(desk, holding, ask, city=city_of(holding), reason=said.reason)
+        return await decide(card_id, ask, call, reason=said.reason)
+
+    async def decide(card_id: str, ask: Ask[Desk], call: Call, reason: str = "") -> LossView:
+        holding = holding_of(card_id)
+        receipt = await call.handle(desk, holding, ask, city=city_of(holding), reason=reason)
         return view(CardId(card_id), receipt.state)
 
     @routes.get(
@@ -291,38 +289,49 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
         card_id: Card,
         call: Call,
         function: Annotated[str, Query(max_length=40, description="The function that was misused.")],
-        at: Annotated[datetime | None, Query(description="The instant of the misuse; now, if none is given.")] = None,
+        at: Annotated[When | None, Query(description="The instant of the misuse; now, if none is given.")] = None,
     ) -> LiabilityView:
         """Who bears a loss (Zhoushan FAQ 3): the holder before the report takes effect, the issuer after."""
         holding = holding_of(card_id)
         standing = await call.see(desk, holding, city=city_of(holding))
-        if isinstance(standing.state.card, Unknown):
-            raise CardUnknown(card_id=card_id)
-        moment = at or city.now()
-        stopped = standing.state.stopped(CardId(card_id), function, moment)
-        return LiabilityView(
-            card_id=card_id,
-            function=function,
-            at=moment,
-            stopped=stopped,
-            borne_by="issuer" if stopped else "holder",
-            because="a report had taken effect for this function" if stopped else "no report had taken effect",
-        )
+        return liability(CardId(card_id), function, at or city.now(), standing.state)
 
     return routes
 
 
+def liability(card_id: CardId, function: str, at: datetime, desk: Desk) -> LiabilityView:
+    """Who bears a loss through this function at this instant. Raises CardUnknown."""
+    if not desk.heard_of(card_id):
+        raise CardUnknown(card_id=card_id)
+    if desk.ended(card_id, at):
+        because = "the card had ended for good"
+    elif desk.stopped(card_id, function, at):
+        because = "a report had taken effect for this function"
+    else:
+        because = ""
+    return LiabilityView(
+        card_id=card_id,
+        function=function,
+        at=at,
+        stopped=bool(because),
+        borne_by="issuer" if because else "holder",
+        because=because or "no report had taken effect",
+    )
+
+
 def view(card_id: CardId, desk: Desk) -> LossView:
-    """How this card stands, in words that a clerk can read out."""
-    if desk.kept is not None and desk.kept.card_id == card_id:
+    """How this card stands, in words that a clerk can read out. Raises CardUnknown."""
+    if (kept := desk.kept_call(card_id)) is not None:
         return LossView(
             card_id=card_id,
             status="call_kept",
-            stopped_at=desk.kept.at,
+            stopped_at=kept.at,
             advice="This card is not known here yet. The call is kept and stops the card as soon as it is; "
             "check the number with the caller.",
         )
-    if desk.ended(card_id, datetime.max) and not isinstance(desk.card, Ended):
+    if not desk.heard_of(card_id):
+        raise CardUnknown(card_id=card_id)
+    if desk.succeeded(card_id):
         return LossView(card_id=card_id, status="ended", advice="A newer card has taken this one's place.")
     match desk.card:
         case Unknown():

@@ -98,9 +98,7 @@ class Eligibility:
         """What these statements entitle a person of this age to, under each programme of the city at this moment."""
         return tuple(self._judge(self._packs[city], name, holding, age, at) for name in self._packs[city].programmes)
 
-    def _judge(
-        self, pack: CityPack, programme: str, holding: Sequence[Statement], age: int, at: datetime
-    ) -> Verdict:
+    def _judge(self, pack: CityPack, programme: str, holding: Sequence[Statement], age: int, at: datetime) -> Verdict:
         eligibility, functions = (
             self._tables[pack.folder / programme / dated.at(at)] for dated in self._dated[pack.code, programme]
         )

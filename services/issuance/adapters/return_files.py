@@ -6,6 +6,7 @@ empty `failed_step` means that the card is good.
 
 import csv
 import io
+import re
 
 from libs.kernel import Unfit
 from services.issuance.domain.batch.commands import ReturnRow
@@ -21,14 +22,17 @@ class ReturnFileUnreadable(Unfit):
 
 def read(text: str) -> tuple[tuple[ReturnRow, ...], int]:
     """The rows of a return file and the count that its last line declares. Raises ReturnFileUnreadable."""
-    lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
-    lines = [line for line in lines if line]
-    if not lines or tuple(lines[0]) != COLUMNS:
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    try:
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise ReturnFileUnreadable(line=reader.line_num, why=str(error)) from error
+    if not lines or tuple(lines[0][1]) != COLUMNS:
         raise ReturnFileUnreadable(line=1, why=f"the heading must be {','.join(COLUMNS)}")
-    *body, last = lines[1:] or [[]]
-    if len(last) != 2 or last[0] != "total" or not last[1].isascii() or not last[1].isdigit():
-        raise ReturnFileUnreadable(line=len(lines), why="the last line must be total,<count>")
-    return tuple(_row(nth, line) for nth, line in enumerate(body, 2)), int(last[1])
+    *body, (end, last) = lines
+    if len(last) != 2 or last[0] != "total" or not re.fullmatch("[0-9]{1,6}", last[1]):
+        raise ReturnFileUnreadable(line=end, why="the last line must be total,<count>")
+    return tuple(_row(nth, line) for nth, line in body[1:]), int(last[1])
 
 
 def _row(nth: int, line: list[str]) -> ReturnRow:
@@ -41,7 +45,7 @@ def _row(nth: int, line: list[str]) -> ReturnRow:
         raise ReturnFileUnreadable(line=nth, why="a card identification code has 32 hexadecimal digits in capitals")
     if len(reason.encode()) > REASON_MAX:
         raise ReturnFileUnreadable(line=nth, why=f"a reason has at most {REASON_MAX} bytes")
-    return ReturnRow(card_number=number, ident=ident, atr=atr, box=box, failed_step=step, reason=reason)
+    return ReturnRow(line=nth, card_number=number, ident=ident, atr=atr, box=box, failed_step=step, reason=reason)
 
 
 def order_file(batch: Batch) -> str:

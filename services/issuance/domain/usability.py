@@ -41,10 +41,8 @@ def usability(
 ) -> Sequence[Usability]:
     """For each function that the card bears (domain facts 10.2): active, in validity, opened, entitled, not stopped."""
     dead = _why_not_at_all(card_id, at, holding)
-    return [
-        Usability(function=entry.function, usable=not (no := dead or _why_not(entry, at, holding, stops)), because=no or "yes")
-        for entry in catalogue
-    ]  # fmt: skip
+    answers = ((entry.function, dead or _why_not(entry, at, holding, stops)) for entry in catalogue)
+    return [Usability(function=function, usable=not no, because=no or "yes") for function, no in answers]
 
 
 def _why_not_at_all(card_id: CardId, at: datetime, holding: Holding) -> str:

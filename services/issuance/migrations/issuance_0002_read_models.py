@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.create_table(
         "queue",
         sa.Column("holding_id", sa.Text, primary_key=True),
+        sa.Column("application_id", sa.Text),
         sa.Column("programme", sa.Text),
         sa.Column("outlet", sa.Text),
         sa.Column("since", MOMENT),

@@ -108,10 +108,11 @@ class OrderReplacement:
 
 @command
 class DeclineNewCard:
-    """No new card will be made."""
+    """No new card will be made; `kind` says on which order, a `reissue` or a `replacement`."""
 
     holding_id: HoldingId
     card_id: CardId
+    kind: str
     at: datetime
     reason: str
 

@@ -1,11 +1,11 @@
-"""A call is enough to stop a card, and never enough to kill it; a signature can be taken back until a new card is asked for."""
+"""A call is enough to stop a card, and never to kill it; a signature holds until it is lifted or a new card works."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
-from services.ids import CardId, holding_of, ordinal_of
+from services.ids import CardId, holding_of
 from services.loss.domain.bylaw import Covered, LiftAt, LossBylaw, OnLapse
 from services.loss.domain.commands import (
     AnnounceLapse,
@@ -44,7 +44,7 @@ PRE_REPORTS_COUNTED_OVER = timedelta(days=30)
 
 
 class CardUnknown(Missing):
-    """We have not heard of card {card_id}; check the number, or try again in a minute if it was only just handed over."""
+    """We have not heard of card {card_id}; check the number, or try again in a minute if it was just handed over."""
 
 
 class CardEnded(Clash):
@@ -141,30 +141,33 @@ def _decide(
 
 def enter(asked: EnterCard, desk: Desk) -> Sequence[Event]:
     """From now on this card can be lost; a call that came before it acts at once."""
-    if not isinstance(desk.card, Unknown):
+    if desk.heard_of(asked.card_id) or not isinstance(desk.card, Unknown | Ended):
         return []
-    entered = CardEntered(
-        holding_id=asked.holding_id, card_id=asked.card_id, programme=asked.programme, at=asked.at
-    )
+    entered = CardEntered(holding_id=asked.holding_id, card_id=asked.card_id, programme=asked.programme, at=asked.at)
     return [entered, *kept_call(asked, desk)]
 
 
 def kept_call(asked: EnterCard | SucceedCard, desk: Desk) -> Sequence[Event]:
     """Whoever called before the card was heard of here is heard now, and the effect is dated by the call."""
-    if desk.kept is None or desk.kept.card_id != asked.card_id or asked.under is None:
+    kept = desk.kept_call(asked.card_id)
+    if kept is None or asked.under is None:
         return []
     call = PreReportLoss(
-        holding_id=asked.holding_id, card_id=asked.card_id, at=max(desk.kept.at, asked.at), under=asked.under
+        holding_id=asked.holding_id,
+        card_id=asked.card_id,
+        at=max(kept.at, asked.at),
+        under=asked.under,
+        lost_at=kept.lost_at,
     )
     return [_stopped_by_call(call)]
 
 
 def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
     """A call is enough to stop a card, and never enough to kill it."""
-    if _is_ahead(asked.card_id, desk):
-        if desk.kept is not None and desk.kept.card_id == asked.card_id:
+    if not desk.heard_of(asked.card_id):
+        if desk.kept_call(asked.card_id) is not None:
             return []
-        return [CallKept(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at)]
+        return [CallKept(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, lost_at=asked.lost_at)]
     match _of(asked.card_id, desk):
         case InUse():
             recent = [call for call in desk.calls if asked.at - call < PRE_REPORTS_COUNTED_OVER]
@@ -188,7 +191,9 @@ def lapse(asked: LapseLoss, desk: Desk) -> Sequence[Event]:
         ):
             if ends:
                 return [
-                    CardCancelled(holding_id=asked.holding_id, card_id=card_id, at=hour, reason="report lapsed unsigned")
+                    CardCancelled(
+                        holding_id=asked.holding_id, card_id=card_id, at=hour, reason="report lapsed unsigned"
+                    )
                 ]
             return [LossLapsed(holding_id=asked.holding_id, card_id=card_id, at=hour)]
     return []
@@ -197,7 +202,10 @@ def lapse(asked: LapseLoss, desk: Desk) -> Sequence[Event]:
 def announce_lapse(asked: AnnounceLapse, desk: Desk) -> Sequence[Event]:
     """The holder is warned before the card wakes."""
     match desk.card:
-        case Resting(card_id=card_id, lapses_at=hour) if (card_id, hour) == (asked.card_id, asked.lapses_at):
+        case Resting(card_id=card_id, lapses_at=hour, announced=False) if (card_id, hour) == (
+            asked.card_id,
+            asked.lapses_at,
+        ):
             return [LapseAnnounced(holding_id=asked.holding_id, card_id=card_id, at=asked.at, lapses_at=hour)]
     return []
 
@@ -297,19 +305,21 @@ def order_replacement(asked: OrderReplacement, desk: Desk) -> Sequence[Event]:
 
 
 def decline_new_card(asked: DeclineNewCard, desk: Desk) -> Sequence[Event]:
-    """No new card will come: the holder may lift the report again."""
+    """No new card will come: the holder may lift the report again. An answer to an earlier order unlocks nothing."""
     match desk.card:
-        case Superseded(card_id=card_id) | InUse(card_id=card_id, replacing=True) if card_id == asked.card_id:
-            return [
-                NewCardDeclined(holding_id=asked.holding_id, card_id=card_id, at=asked.at, reason=asked.reason),
-            ]
-    return []
+        case Superseded(card_id=card_id) if (asked.card_id, asked.kind) == (card_id, "reissue"):
+            pass
+        case InUse(card_id=card_id, replacing=True) if (asked.card_id, asked.kind) == (card_id, "replacement"):
+            pass
+        case _:
+            return []
+    return [NewCardDeclined(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, reason=asked.reason)]
 
 
 def succeed(asked: SucceedCard, desk: Desk) -> Sequence[Event]:
-    """The new card has taken the old one's place; a card that was cancelled meanwhile stays cancelled."""
+    """The new card has taken the old one's place; what was cancelled before that hour ends with its successor."""
     match desk.card:
-        case Unknown():
+        case Unknown() | Ended():
             first = EnterCard(
                 holding_id=asked.holding_id,
                 card_id=asked.card_id,
@@ -317,14 +327,22 @@ def succeed(asked: SucceedCard, desk: Desk) -> Sequence[Event]:
                 at=asked.at,
                 under=asked.under,
             )
-            return enter(first, desk)
-        case Ended():
-            return []
+            return [*enter(first, desk), *cancel_successor(asked, desk)]
         case now if now.card_id == asked.old_card_id:
             succeeded = CardSucceeded(
                 holding_id=asked.holding_id, old_card_id=asked.old_card_id, card_id=asked.card_id, at=asked.at
             )
             return [succeeded, *kept_call(asked, desk)]
+    return []
+
+
+def cancel_successor(asked: SucceedCard, desk: Desk) -> Sequence[Event]:
+    """A cancellation and a hand-over crossed on their way: the earlier one wins."""
+    match desk.card:
+        case Ended(card_id=card_id, at=at, reason=reason) if card_id == asked.old_card_id and at <= asked.at:
+            return [
+                CardCancelled(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, reason=reason),
+            ]
     return []
 
 
@@ -367,19 +385,10 @@ def _of(card_id: CardId, desk: Desk) -> InUse | Resting | Lost | Superseded | En
             raise CardUnknown(card_id=card_id)
         case now if now.card_id == card_id:
             return now
-        case _ if _is_ahead(card_id, desk):
+        case _ if not desk.heard_of(card_id):
             raise CardUnknown(card_id=card_id)
         case _:
             raise CardEnded(card_id=card_id)
-
-
-def _is_ahead(card_id: CardId, desk: Desk) -> bool:
-    """Whether this card is younger than all that we have heard of."""
-    match desk.card:
-        case Unknown():
-            return True
-        case now:
-            return ordinal_of(card_id) > ordinal_of(now.card_id)
 
 
 def _stopped_by_call(asked: PreReportLoss) -> LossPreReported:
@@ -400,7 +409,7 @@ def _stopped_by_call(asked: PreReportLoss) -> LossPreReported:
 def _stops(covered: Sequence[Covered], at: datetime, standing: dict[str, datetime]) -> tuple[Stop, ...]:
     """What a report stops and from when; what an earlier report has stopped already stays stopped from then."""
     fresh = {c.function: at + timedelta(hours=c.after_hours) for c in covered}
-    both = {function: min(from_, standing.get(function, from_)) for function, from_ in fresh.items()}
+    both = standing | {function: min(from_, standing.get(function, from_)) for function, from_ in fresh.items()}
     return tuple(Stop(function=function, from_=from_) for function, from_ in both.items())
 
 
@@ -415,4 +424,3 @@ def _check_counter(place: Place, kinds: frozenset[str], document: str, under: Lo
         raise WrongPlace(kind=place.kind, kinds=", ".join(sorted(kinds)))
     if place.kind != "hotline" and document not in under.documents:
         raise DocumentNotAccepted(documents=", ".join(sorted(under.documents)))
-

@@ -31,6 +31,7 @@ class CallKept:
     holding_id: HoldingId
     card_id: CardId
     at: datetime
+    lost_at: datetime | None
 
 
 @event

@@ -46,6 +46,7 @@ class Resting:
     lapses_at: datetime
     provisional: bool
     ends_card: bool
+    announced: bool = False
 
 
 @state
@@ -98,6 +99,15 @@ class Kept:
 
     card_id: CardId
     at: datetime
+    lost_at: datetime | None
+
+
+@value
+class Ending:
+    """A card that is no more, and since when."""
+
+    card_id: CardId
+    at: datetime
 
 
 @state
@@ -106,9 +116,10 @@ class Desk:
 
     card: Card = Unknown()
     programme: str = ""
-    kept: Kept | None = None
+    kept: tuple[Kept, ...] = ()
     calls: tuple[datetime, ...] = ()
     history: tuple[Stopped, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
     def stopped(self, card: CardId, function: str, at: datetime) -> bool:
         """Whether a report had stopped this function at this instant; a late timer changes nothing here."""
@@ -116,21 +127,28 @@ class Desk:
 
     def ended(self, card: CardId, at: datetime) -> bool:
         """Whether this card had ended for good at this instant."""
-        match self.card:
-            case Ended(card_id=ended_id, at=ended_at) if ended_id == card:
-                return at >= ended_at
-            case Unknown():
-                return False
-            case now:
-                return ordinal_of(card) < ordinal_of(now.card_id)
+        return any(ending.card_id == card and at >= ending.at for ending in self.endings)
+
+    def kept_call(self, card: CardId) -> Kept | None:
+        """The call that waits for this card."""
+        return next((kept for kept in self.kept if kept.card_id == card), None)
+
+    def heard_of(self, card: CardId) -> bool:
+        """Whether this card has come to our ears, itself or through a younger one."""
+        return not isinstance(self.card, Unknown) and ordinal_of(card) <= ordinal_of(self.card.card_id)
+
+    def succeeded(self, card: CardId) -> bool:
+        """Whether a younger card has taken this one's place."""
+        return not isinstance(self.card, Unknown) and ordinal_of(card) < ordinal_of(self.card.card_id)
 
 
 def evolve(desk: Desk, fact: Event) -> Desk:
     match fact:
         case CardEntered():
-            return replace(desk, card=InUse(card_id=fact.card_id), programme=fact.programme)
+            return replace(desk, card=InUse(card_id=fact.card_id), programme=fact.programme, calls=())
         case CallKept():
-            return replace(desk, kept=Kept(card_id=fact.card_id, at=fact.at))
+            kept = Kept(card_id=fact.card_id, at=fact.at, lost_at=fact.lost_at)
+            return replace(desk, kept=(*desk.kept, kept))
         case LossPreReported():
             resting = Resting(
                 card_id=fact.card_id,
@@ -140,20 +158,21 @@ def evolve(desk: Desk, fact: Event) -> Desk:
                 ends_card=fact.ends_card,
             )
             stretch = Stopped(card_id=fact.card_id, stops=fact.stops, until=None if fact.ends_card else fact.lapses_at)
-            kept = None if desk.kept and desk.kept.card_id == fact.card_id else desk.kept
+            still_kept = tuple(kept for kept in desk.kept if kept.card_id != fact.card_id)
             return replace(
-                desk, card=resting, kept=kept, calls=(*desk.calls, fact.at), history=(*desk.history, stretch)
+                desk, card=resting, kept=still_kept, calls=(*desk.calls, fact.at), history=(*desk.history, stretch)
             )
         case LapseAnnounced():
-            return desk
+            assert isinstance(desk.card, Resting)
+            return replace(desk, card=replace(desk.card, announced=True))
         case LossLapsed():
             return replace(desk, card=InUse(card_id=fact.card_id))
         case LossReported():
             lost = Lost(card_id=fact.card_id, since=fact.at, outlet=fact.outlet)
             stretch = Stopped(card_id=fact.card_id, stops=fact.stops, until=None)
-            return replace(desk, card=lost, history=(*_closed(desk.history, fact.at), stretch))
+            return replace(desk, card=lost, history=(*_closed(desk.history, fact), stretch))
         case LossLifted():
-            return replace(desk, card=InUse(card_id=fact.card_id), history=_closed(desk.history, fact.at))
+            return replace(desk, card=InUse(card_id=fact.card_id), history=_closed(desk.history, fact))
         case ReissueOrdered():
             assert isinstance(desk.card, Lost)
             superseded = Superseded(card_id=fact.card_id, since=desk.card.since, outlet=desk.card.outlet)
@@ -169,17 +188,20 @@ def evolve(desk: Desk, fact: Event) -> Desk:
                 case _:
                     return desk
         case CardSucceeded():
-            return replace(desk, card=InUse(card_id=fact.card_id), calls=())
+            ending = Ending(card_id=fact.old_card_id, at=fact.at)
+            return replace(desk, card=InUse(card_id=fact.card_id), calls=(), endings=(*desk.endings, ending))
         case CardCancelled():
-            return replace(desk, card=Ended(card_id=fact.card_id, at=fact.at, reason=fact.reason))
+            ending = Ending(card_id=fact.card_id, at=fact.at)
+            ended = Ended(card_id=fact.card_id, at=fact.at, reason=fact.reason)
+            return replace(desk, card=ended, endings=(*desk.endings, ending))
         case _:
             assert_never(fact)
 
 
-def _closed(history: tuple[Stopped, ...], at: datetime) -> tuple[Stopped, ...]:
-    """The same history, its last stretch ended now; an earlier end stays."""
-    if not history:
-        return ()
+def _closed(history: tuple[Stopped, ...], fact: LossReported | LossLifted) -> tuple[Stopped, ...]:
+    """The same history, this card's last stretch ended now; an earlier end stays, and so does a predecessor's stop."""
+    if not history or history[-1].card_id != fact.card_id:
+        return history
     *before, last = history
-    until = at if last.until is None else min(last.until, at)
+    until = fact.at if last.until is None else min(last.until, fact.at)
     return (*before, replace(last, until=until))

@@ -228,4 +228,3 @@ applications: Decider[Command, Application, Event] = Decider(Absent(), decide, e
 
 def _word(application: Submitted | SupplementNeeded | Accepted | Rejected | Withdrawn) -> str:
     return type(application).__name__.lower()
-

@@ -8,8 +8,9 @@ from services.ids import BatchId, HoldingId
 
 @value
 class ReturnRow:
-    """One line of a return file; `failed_step` is empty for a good card."""
+    """One line of a return file, counted from 1 with the heading; `failed_step` is empty for a good card."""
 
+    line: int
     card_number: str
     ident: str
     atr: str
@@ -93,13 +94,4 @@ class PlasticGone:
     at: datetime
 
 
-Command = (
-    OpenBatch
-    | SeatTaken
-    | SeatVoid
-    | SendBatch
-    | ReadReturn
-    | DispatchBatch
-    | ReceiveBatch
-    | PlasticGone
-)
+Command = OpenBatch | SeatTaken | SeatVoid | SendBatch | ReadReturn | DispatchBatch | ReceiveBatch | PlasticGone

@@ -156,20 +156,20 @@ def read_return(asked: ReadReturn, batch: Batch) -> Sequence[Event]:
     idents.update(seat.ident for seat in batch.seats if seat.ident)
     made: list[Made] = []
     failed: list[Failed] = []
-    for line, row in enumerate(asked.rows, 1):
+    for row in asked.rows:
         nth, seat = seats.get(row.card_number, (0, None))
         if seat is None or seat.piece in (Piece.OFFERED, Piece.VOID):
-            raise CardNotInBatch(line=line)
+            raise CardNotInBatch(line=row.line)
         if seat.piece is not Piece.IN_WORK:
             if not _says_the_same(row, seat):
-                raise AlreadyReturned(line=line, piece=seat.piece.value)
+                raise AlreadyReturned(line=row.line, piece=seat.piece.value)
             continue
         if numbers[row.card_number] > 1 or (row.ident and idents[row.ident] > 1):
-            raise CardTwice(line=line)
+            raise CardTwice(line=row.line)
         if row.failed_step:
             failed.append(Failed(seat=nth, holding_id=seat.holding_id, step=row.failed_step, reason=row.reason))
         elif not row.ident:
-            raise IdentMissing(line=line)
+            raise IdentMissing(line=row.line)
         else:
             made.append(Made(seat=nth, holding_id=seat.holding_id, ident=row.ident, atr=row.atr, box=row.box))
     if not made and not failed:
@@ -217,7 +217,7 @@ def plastic_gone(asked: PlasticGone, batch: Batch) -> Sequence[Event]:
     if batch.stage is Stage.ABSENT:
         return []
     seat = batch.seats[asked.seat - 1]
-    if seat.unwanted or seat.piece not in (Piece.IN_WORK, Piece.GOOD):
+    if seat.unwanted or seat.piece not in (Piece.OFFERED, Piece.IN_WORK, Piece.GOOD):
         return []
     return [PlasticLeft(batch_id=asked.batch_id, seat=asked.seat, how=asked.how, at=asked.at)]
 
@@ -227,9 +227,7 @@ def due(fact: Event) -> Iterator[Due]:
     match fact:
         case BatchOpened():
             for nth, (holding, number) in enumerate(fact.seats, 1):
-                offer = TakeSeat(
-                    holding_id=holding, batch_id=fact.batch_id, seat=nth, card_number=number, at=fact.at
-                )
+                offer = TakeSeat(holding_id=holding, batch_id=fact.batch_id, seat=nth, card_number=number, at=fact.at)
                 yield Due(fact.at, offer)
         case ReturnRead():
             for made in fact.made:

@@ -102,13 +102,4 @@ class PlasticLeft:
     at: datetime
 
 
-Event = (
-    BatchOpened
-    | SeatFilled
-    | SeatVoided
-    | BatchSent
-    | ReturnRead
-    | BatchDispatched
-    | BatchReceived
-    | PlasticLeft
-)
+Event = BatchOpened | SeatFilled | SeatVoided | BatchSent | ReturnRead | BatchDispatched | BatchReceived | PlasticLeft

@@ -54,7 +54,7 @@ class Seat:
 
 @state
 class Batch:
-    """Invariant: ordered = good + spoiled + in work, at every moment; what was handed over or recalled was good once."""
+    """At every moment ordered = good + spoiled + in work; what was handed over or recalled was good once."""
 
     stage: Stage = Stage.ABSENT
     programme: str = ""

@@ -49,6 +49,7 @@ class WithdrawOrder:
     """The applicant no longer wants the card."""
 
     holding_id: HoldingId
+    application_id: ApplicationId
     reason: str
     at: datetime
 

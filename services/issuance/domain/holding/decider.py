@@ -41,6 +41,7 @@ from services.issuance.domain.holding.events import (
     Event,
     Kind,
     PlasticRecalled,
+    ReissueJoined,
     SeatDeclined,
     VerdictNoted,
 )
@@ -169,6 +170,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
                 CardDeclined(
                     holding_id=asked.holding_id,
                     person_id=asked.person_id,
+                    kind=order.kind,
                     application_id=order.application_id,
                     old_card_id=order.old_card_id,
                     reason=asked.because,
@@ -209,14 +211,17 @@ def order_new_card(asked: OrderNewCard, holding: Holding) -> Sequence[Event]:
     current = holding.current
     if holding.person_id is None or current is None or current.card_id != asked.old_card_id:
         return []  # It has a successor already, or was cancelled meanwhile; the loss desk has been told.
-    if not isinstance(holding.coming, NothingComing):
-        return []  # The one that is on its way already will do.
+    if not isinstance(holding.coming, NothingComing):  # The one that is on its way already will do.
+        if (holding.coming.order.kind, asked.kind) != (Kind.REPLACEMENT, Kind.REISSUE):
+            return []
+        return [ReissueJoined(holding_id=asked.holding_id, old_card_id=asked.old_card_id, at=asked.at)]
     verdict = _latest(holding)
     if verdict is not None and not verdict.granted:
         return [
             CardDeclined(
                 holding_id=asked.holding_id,
                 person_id=holding.person_id,
+                kind=asked.kind,
                 application_id=None,
                 old_card_id=asked.old_card_id,
                 reason=verdict.because,
@@ -239,14 +244,16 @@ def order_new_card(asked: OrderNewCard, holding: Holding) -> Sequence[Event]:
 
 
 def withdraw(asked: WithdrawOrder, holding: Holding) -> Sequence[Event]:
+    """An application takes back its own card, and no other."""
+    if isinstance(holding.coming, NothingComing) or holding.coming.order.application_id != asked.application_id:
+        raise NothingOrdered
     match holding.coming:
-        case NothingComing():
-            raise NothingOrdered
         case Waiting(order=order) | Queued(order=order):
             return [
                 CardDeclined(
                     holding_id=asked.holding_id,
                     person_id=_person(holding),
+                    kind=order.kind,
                     application_id=order.application_id,
                     old_card_id=order.old_card_id,
                     reason=asked.reason,
@@ -275,7 +282,7 @@ def take_seat(asked: TakeSeat, holding: Holding) -> Sequence[Event]:
                 )
             ]
         case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic) | InHand(plastic=plastic) if (
-            plastic.batch_id == asked.batch_id
+            _sits(plastic, asked)
         ):
             return []
     return [
@@ -347,6 +354,7 @@ def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
             declined = CardDeclined(
                 holding_id=asked.holding_id,
                 person_id=_person(holding),
+                kind=order.kind,
                 application_id=order.application_id,
                 old_card_id=order.old_card_id,
                 reason="the new card was not collected in time",
@@ -434,9 +442,7 @@ def expire(asked: ExpireCard, holding: Holding) -> Sequence[Event]:
     if life is None or life.ended_at is not None or life.expired or life.valid_to != asked.valid_to:
         return []
     return [
-        CardExpired(
-            holding_id=asked.holding_id, person_id=_person(holding), card_id=asked.card_id, at=asked.valid_to
-        )
+        CardExpired(holding_id=asked.holding_id, person_id=_person(holding), card_id=asked.card_id, at=asked.valid_to)
     ]
 
 
@@ -499,6 +505,7 @@ def _declined(asked: ClaimCard, reason: str) -> CardDeclined:
     return CardDeclined(
         holding_id=asked.holding_id,
         person_id=asked.person_id,
+        kind=Kind.FIRST,
         application_id=asked.application_id,
         old_card_id=None,
         reason=reason,
@@ -515,7 +522,7 @@ def _person(holding: Holding) -> PersonId:
     return holding.person_id
 
 
-def _sits(plastic: Plastic, asked: NoteProduced | NoteSpoiled | NoteArrival) -> bool:
+def _sits(plastic: Plastic, asked: TakeSeat | NoteProduced | NoteSpoiled | NoteArrival) -> bool:
     return (plastic.batch_id, plastic.seat) == (asked.batch_id, asked.seat)
 
 

@@ -53,6 +53,15 @@ class CardOrdered:
 
 
 @event
+class ReissueJoined:
+    """The card on its way in place of a worn one is now awaited in place of a lost one."""
+
+    holding_id: HoldingId
+    old_card_id: CardId
+    at: datetime
+
+
+@event
 class CardApproved:
     """The verdict that an order was waiting for has come."""
 
@@ -71,6 +80,7 @@ class CardDeclined:
 
     holding_id: HoldingId
     person_id: PersonId
+    kind: Kind
     application_id: ApplicationId | None
     old_card_id: CardId | None
     reason: str
@@ -222,6 +232,7 @@ class CardExpired:
 Event = (
     VerdictNoted
     | CardOrdered
+    | ReissueJoined
     | CardApproved
     | CardDeclined
     | CardReserved

@@ -24,6 +24,7 @@ from services.issuance.domain.holding.events import (
     FunctionGrant,
     Kind,
     PlasticRecalled,
+    ReissueJoined,
     SeatDeclined,
     VerdictNoted,
 )
@@ -181,10 +182,15 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 coming=coming,
                 claims=_with(holding.claims, fact.application_id),
             )
+        case ReissueJoined():
+            assert not isinstance(holding.coming, NothingComing)
+            order = replace(holding.coming.order, kind=Kind.REISSUE)
+            return replace(holding, coming=replace(holding.coming, order=order))
         case CardApproved():
             return replace(holding, coming=Queued(order=_order(holding)))
         case CardDeclined():
-            mine = isinstance(holding.coming, Waiting | Queued) and _order(holding).application_id == fact.application_id
+            waits = isinstance(holding.coming, Waiting | Queued)
+            mine = waits and _order(holding).application_id == fact.application_id
             return replace(
                 holding,
                 coming=NothingComing() if mine else holding.coming,

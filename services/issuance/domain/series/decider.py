@@ -30,11 +30,13 @@ def decide(command: Command, series: Series) -> Sequence[Event]:
 
 
 def take(asked: TakeNumbers, series: Series) -> Sequence[Event]:
+    if asked.batch_id == series.latest:
+        return []
     if not asked.holdings:
         raise NothingToProduce
     if len(asked.holdings) > BATCH_MAX:
         raise BatchTooLarge(most=BATCH_MAX)
-    if series.next + len(asked.holdings) > NUMBERS_MAX:
+    if series.next + len(asked.holdings) - 1 > NUMBERS_MAX:
         raise NumbersExhausted
     return [
         NumbersTaken(

@@ -1,16 +1,17 @@
 """How a series of card numbers stands."""
 
 from libs.kernel import state
+from services.ids import BatchId
 from services.issuance.domain.series.events import Event
 
 
 @state
 class Series:
-    """The next number to give out, and the batches that have theirs."""
+    """The next number to give out, and the batch that has the last ones."""
 
     next: int = 1
-    batches: int = 0
+    latest: BatchId | None = None
 
 
-def evolve(series: Series, fact: Event) -> Series:
-    return Series(next=fact.first + len(fact.holdings), batches=series.batches + 1)
+def evolve(_series: Series, fact: Event) -> Series:
+    return Series(next=fact.first + len(fact.holdings), latest=fact.batch_id)

@@ -1,0 +1,47 @@
+"""Every request leaves a trace, a line in the log and a figure; a bug answers as a problem and is loud."""
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.telemetry import Telemetry, current_trace_id, log_for
+from libs.web.problems import problem
+
+log = log_for("http")
+
+
+class Observe:
+    """The outermost room of the doors."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app, self._telemetry = app, telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["traceparent"], headers["X-Request-ID"] = traceparent, current_trace_id()
+            await send(message)
+
+        with self._telemetry.span("http", Headers(scope=scope).get("traceparent", "")) as traceparent:
+            try:
+                await self._app(scope, receive, answer)
+            except Exception as error:
+                log.error("bug", error_type=type(error).__name__, exc_info=error)
+                if not status:
+                    await problem(
+                        500, "our-fault", "Something is broken on our side; quote the trace id when you tell us."
+                    )(scope, receive, answer)
+            took_s = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", "none")
+            self._telemetry.requests.labels(scope["method"], route, status).observe(took_s)
+            log.info("answered", method=scope["method"], route=route, status=status, ms=round(took_s * 1e3, 1))
