@@ -2,12 +2,12 @@
 
 import base64
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -85,13 +85,21 @@ async def town(open_town: Open) -> AsyncIterator[Town]:
 # --- what people do everywhere ---
 
 
+class Place(Protocol):
+    """A town, in this process or in another."""
+
+    async def post(self, who: Caller, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
+
+    async def drain(self) -> None: ...
+
+
 def id_card(born: str = "19851231", district: str = "330902") -> dict[str, str]:
     """The ID card of somebody whom no other test knows."""
     digits = f"{district}{born}{next(_newcomers):03d}"
     return {"kind": "id_card", "number": digits + mod_11_2(digits)}
 
 
-async def registered(town: Town, clerk: Caller, hrss: Caller, **about: Any) -> str:
+async def registered(town: Place, clerk: Caller, hrss: Caller, **about: Any) -> str:
     """A person who is insured, and so entitled in both cities."""
     shown = {"document": id_card(), "name": "林小舟", "mobile": "13800005678", "language": "zh"} | about
     person = str((await town.post(clerk, "/v1/persons", shown))["person_id"])
@@ -100,7 +108,7 @@ async def registered(town: Town, clerk: Caller, hrss: Caller, **about: Any) -> s
     return person
 
 
-async def applied(town: Town, clerk: Caller, person: str, programme: str, **about: Any) -> dict[str, Any]:
+async def applied(town: Place, clerk: Caller, person: str, programme: str, **about: Any) -> dict[str, Any]:
     """Her application, taken in and accepted at the clerk's own outlet."""
     papers = {"person_id": person, "programme": programme, "documents": ["id_card"], "portrait": PORTRAIT} | about
     application = (await town.post(clerk, "/v1/applications", papers))["application_id"]
@@ -108,7 +116,7 @@ async def applied(town: Town, clerk: Caller, person: str, programme: str, **abou
 
 
 async def produced(
-    town: Town, programme: str, centre: Caller, vendor: Caller, at: Caller, spoiled: str = ""
+    town: Place, programme: str, centre: Caller, vendor: Caller, at: Caller, spoiled: str = ""
 ) -> dict[str, Any]:
     """A batch of all that waits at an outlet, made, and unless it is spoiled counted in there."""
     await town.drain()
@@ -124,7 +132,7 @@ async def produced(
     return told
 
 
-async def a_card_at_the_outlet(town: Town, **about: Any) -> tuple[str, str]:
+async def a_card_at_the_outlet(town: Place, **about: Any) -> tuple[str, str]:
     """Somebody of Zhoushan and the card that waits for her at the Dinghai outlet."""
     person = await registered(town, CLERK, HRSS, **about)
     await town.drain()
@@ -133,7 +141,7 @@ async def a_card_at_the_outlet(town: Town, **about: Any) -> tuple[str, str]:
     return person, f"{holding}.1"
 
 
-async def a_card_in_use(town: Town, **about: Any) -> tuple[str, str]:
+async def a_card_in_use(town: Place, **about: Any) -> tuple[str, str]:
     """Somebody of Zhoushan and the card that works in her hand."""
     person, card = await a_card_at_the_outlet(town, **about)
     await town.post(CLERK, f"/v1/cards/{card}/hand-overs", {"document": "id_card"})

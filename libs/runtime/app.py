@@ -122,7 +122,7 @@ def _refuse_routes_without_action(app: FastAPI) -> None:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """The problem schema stands once in the OpenAPI document, and FastAPI's own error shapes nowhere."""
+    """The problem schema and the bearer token stand once in the document, FastAPI's own error shapes nowhere."""
     inner = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -132,6 +132,10 @@ def describe_problems(app: FastAPI) -> None:
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(problem.pop("$defs", {}))
             schemas["Problem"] = problem
+            document["components"]["securitySchemes"] = {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            }
+            document["security"] = [{"token": []}]
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
         assert app.openapi_schema is not None

@@ -10,20 +10,24 @@ from typing import Any
 
 import uvicorn
 
+from libs.eventsourcing.durability import UnsafeDurability
 from libs.kernel.ids import derived
 from libs.runtime.app import build_app
 from libs.runtime.citypack import PackUnfit, load_packs
 from libs.runtime.citytime import MachineClock
 from libs.runtime.development import issuer_key, trusted_keys
+from libs.runtime.embedded_postgres import CannotServe
 from libs.runtime.engines import open_platform
 from libs.runtime.house import House
 from libs.runtime.platform import Platform
 from libs.runtime.service import Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
 from libs.telemetry import configure_logging, log_for
+from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
 SERVICES = ("identity", "issuance", "loss", "notice")
+REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit)
 ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
 
 
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         status: int = asked.run(asked)
-    except (UnsafeSettings, PackUnfit) as refused:
+    except REFUSALS_TO_START as refused:
         print(f"citycard: {refused}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -97,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
     schemas = commands.add_parser("schemas", help="write schemas/ anew from the code")
     schemas.add_argument("folder", nargs="?", type=Path, default=Path("schemas"))
+    schemas.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of step")
     schemas.set_defaults(run=_schemas)
     return parser
 
@@ -154,11 +159,18 @@ def _bylaws(asked: argparse.Namespace) -> int:
 
 
 def _schemas(asked: argparse.Namespace) -> int:
-    from libs.runtime.schemas import write_schemas
+    from libs.runtime.schemas import stale_schemas, write_schemas
+    from libs.testing.town import memory_platform
 
-    for path in write_schemas(asked.folder, SERVICES):
-        print(path)
-    return 0
+    routers = {service.name: service.router for service in build_services(memory_platform(Settings()))}
+    if not asked.check:
+        for path in write_schemas(asked.folder, SERVICES, routers):
+            print(f"wrote {path}")
+        return 0
+    stale = stale_schemas(asked.folder, SERVICES, routers)
+    for path in stale:
+        print(f"{path} is out of step with the code; run `make schemas` and commit what changes", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

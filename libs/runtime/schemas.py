@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from libs.messaging.bus import PARTITIONS, topic_of
 from libs.messaging.contract import Contract
 from libs.runtime.app import describe_problems
 from libs.web.problems import EVERYWHERE
@@ -19,6 +20,7 @@ def schemas(services: Sequence[str], routers: dict[str, APIRouter]) -> Iterator[
         for contract in importlib.import_module(f"services.{service}.contracts").TELLS:
             yield f"contracts/{contract.type_name()}.json", schema_of(contract)
         yield f"openapi/{service}.json", openapi_of(service, routers[service])
+    yield "asyncapi.json", asyncapi_of(services)
 
 
 def schema_of(contract: type[Contract]) -> dict[str, Any]:
@@ -45,6 +47,67 @@ def openapi_of(service: str, router: APIRouter) -> dict[str, Any]:
     return app.openapi()
 
 
+def asyncapi_of(services: Sequence[str]) -> dict[str, Any]:
+    """The AsyncAPI 3 document: a channel for each service, and every message that may come on it."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
+    for service in services:
+        module = importlib.import_module(f"services.{service}.contracts")
+        channels[service] = {
+            "address": topic_of(service),
+            "description": (module.__doc__ or "").strip(),
+            "bindings": {"kafka": {"partitions": PARTITIONS, "bindingVersion": "0.5.0"}},
+            "messages": {contract.__name__: _message(contract, parts) for contract in module.TELLS},
+        }
+        operations[f"hear_{service}"] = {"action": "send", "channel": {"$ref": f"#/channels/{service}"}}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "citycard, the card-lifecycle log",
+            "version": "1",
+            "description": "CloudEvents 1.0 on Kafka in binary mode: attributes are headers `ce_…`, the value is JSON. "
+            "`ce_id` is `<service>/<shard>/<sequence>`, gap-free from 1 in each shard; the key is the routing key.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": parts, "messageTraits": {"cloudEvent": {"headers": _HEADERS}}},
+    }
+
+
+def _message(contract: type[Contract], parts: dict[str, Any]) -> dict[str, Any]:
+    payload = contract.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    parts.update(payload.pop("$defs", {}))
+    return {
+        "name": contract.type_name(),
+        "summary": (contract.__doc__ or "").strip(),
+        "contentType": "application/json",
+        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
+        "payload": payload,
+    }
+
+
+_HEADERS = {
+    "type": "object",
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject", "ce_time", "ce_partitionkey"],
+    "properties": {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {"type": "string", "pattern": "^[a-z]+/[0-9]+/[0-9]+$"},
+        "ce_source": {"type": "string"},
+        "ce_type": {"type": "string"},
+        "ce_subject": {"type": "string", "description": "The stream."},
+        "ce_streamversion": {"type": "string"},
+        "ce_time": {"type": "string", "format": "date-time"},
+        "ce_partitionkey": {"type": "string"},
+        "ce_actor": {"type": "string", "description": "Role and opaque id of whoever acted."},
+        "ce_channel": {"type": "string"},
+        "ce_traceparent": {"type": "string"},
+    },
+}
+
+
 def write_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIRouter]) -> list[Path]:
     """Write every generated file; returns those that changed. What is no longer generated is taken away."""
     changed = []
@@ -54,7 +117,7 @@ def write_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIR
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             changed.append(path)
-    for stale in (path for kind in ("contracts", "openapi") for path in (folder / kind).glob("*.json")):
+    for stale in _generated(folder):
         if stale not in wanted:
             stale.unlink()
             changed.append(stale)
@@ -64,10 +127,13 @@ def write_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIR
 def stale_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIRouter]) -> list[Path]:
     """The generated files that are not in step with the code."""
     wanted = {folder / path: _text(schema) for path, schema in schemas(services, routers)}
-    there = {path for kind in ("contracts", "openapi") for path in (folder / kind).glob("*.json")}
-    return sorted(
-        {path for path, text in wanted.items() if not path.exists() or path.read_text() != text} | there - wanted.keys()
-    )
+    there = set(_generated(folder))
+    differing = {path for path, text in wanted.items() if not path.exists() or path.read_text() != text}
+    return sorted(differing | there - wanted.keys())
+
+
+def _generated(folder: Path) -> list[Path]:
+    return [path for kind in ("contracts", "openapi") for path in (folder / kind).glob("*.json")]
 
 
 def _text(schema: dict[str, Any]) -> str:

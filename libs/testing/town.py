@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from libs.eventsourcing.memory import MemoryStore
+from libs.kernel.clocks import Clock
 from libs.messaging.memory import MemoryBus
 from libs.messaging.notebook import MemoryNotebook
 from libs.messaging.readmodel import MemoryRows
@@ -86,38 +87,30 @@ async def pass_until(house: House, moment: datetime) -> None:
 
 
 @dataclass
-class Town:
-    """A house with its doors open, and people who come to them."""
+class Visitors:
+    """People who come to a town's doors, wherever it stands; `settings` name the home with its development key."""
 
     web: httpx.AsyncClient
-    house: House
-    app: FastAPI
+    settings: Settings
+    machine: Clock
     acts: int = 0
     _tokens: dict[Caller, str] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> Settings:
-        return self.house.platform.settings
 
     def token(self, caller: Caller) -> str:
         """A development token for this caller."""
         if caller not in self._tokens:
-            key = issuer_key(self.settings)
-            self._tokens[caller] = issue(key, self.house.platform.machine, caller, ISSUER_DEVELOPMENT)
+            self._tokens[caller] = issue(issuer_key(self.settings), self.machine, caller, ISSUER_DEVELOPMENT)
         return self._tokens[caller]
 
-    def headers(self, who: Caller, key: str = "") -> dict[str, str]:
-        """What this caller sends along; `key` is the Idempotency-Key."""
-        named = {"Idempotency-Key": key} if key else {}
-        return named if who == NOBODY else named | {"Authorization": f"Bearer {self.token(who)}"}
-
     async def call(self, who: Caller, method: str, path: str, *, key: str = "", **sent: Any) -> httpx.Response:
-        """Send a request as it is; every POST without a `key` is an act of its own."""
+        """Send a request as it is; `key` is its Idempotency-Key, and every POST without one is an act of its own."""
         if method == "POST" and not key:
             self.acts += 1
             key = f"act-{self.acts}"
-        headers = self.headers(who, key) | dict(sent.pop("headers", {}))
-        return await self.web.request(method, path, headers=headers, **sent)
+        headers = {"Idempotency-Key": key} if key else {}
+        if who != NOBODY:
+            headers["Authorization"] = f"Bearer {self.token(who)}"
+        return await self.web.request(method, path, headers=headers | sent.pop("headers", {}), **sent)
 
     async def post(
         self, who: Caller, path: str, body: Mapping[str, Any] | None = None, *, key: str = "", expect: int = 201
@@ -133,6 +126,14 @@ class Town:
         assert answer.status_code == expect, f"GET {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+
+class Town(Visitors):
+    """A house with its doors open, and people who come to them."""
+
+    def __init__(self, web: httpx.AsyncClient, house: House, app: FastAPI) -> None:
+        super().__init__(web, house.platform.settings, house.platform.machine)
+        self.house, self.app = house, app
+
     async def drain(self) -> None:
         """Wait until everybody has heard everything."""
         await self.house.drain()
@@ -140,10 +141,6 @@ class Town:
     async def advance(self, to: str) -> None:
         """Move city time ahead; every hour on the way strikes, and its work is done."""
         await self.house.advance(datetime.fromisoformat(to))
-
-    def now(self) -> datetime:
-        """City time."""
-        return self.house.platform.city.now()
 
 
 def doors_of(house: House) -> FastAPI:

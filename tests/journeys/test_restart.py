@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from libs.runtime.house import House
-from libs.testing.town import Town, memory_platform, town_settings
+from libs.runtime.citytime import MachineClock
+from libs.testing.town import Visitors, town_settings
 from tests.platform import BEGINS, CLERK, HOTLINE, OPERATOR, a_card_in_use, id_card
 
 
@@ -43,8 +43,8 @@ class Machine:
         return process
 
     @asynccontextmanager
-    async def up(self) -> AsyncIterator[tuple["RemoteTown", "subprocess.Popen[bytes]"]]:
-        """The platform, ready; whoever leaves finds it switched off."""
+    async def up(self) -> AsyncIterator[tuple["Faraway", "subprocess.Popen[bytes]"]]:
+        """The platform, ready; whoever leaves finds it stopped."""
         process = self.switch_on()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as web:
             async with asyncio.timeout(40):
@@ -54,14 +54,11 @@ class Machine:
                         if (await web.get("/health/ready")).status_code == 200:
                             break
                     await asyncio.sleep(0.05)
-            platform = memory_platform(
-                town_settings(self.home, port=self.port), BEGINS
-            )  # For its development key alone.
-            yield RemoteTown(web, House(platform, []), None), process  # type: ignore[arg-type]
-        switch_off(process)
+            yield Faraway(web, town_settings(self.home), MachineClock()), process
+        interrupt(process)
 
 
-class RemoteTown(Town):
+class Faraway(Visitors):
     """A town in another process: it is asked for everything over HTTP."""
 
     async def drain(self) -> None:
@@ -72,6 +69,13 @@ class RemoteTown(Town):
 
     async def time(self) -> datetime:
         return datetime.fromisoformat((await self.get(OPERATOR, "/v1/city-time"))["now"])
+
+
+def interrupt(process: "subprocess.Popen[bytes]") -> int:
+    """Press Ctrl-C; returns the exit status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    return process.wait(10)
 
 
 def switch_off(process: "subprocess.Popen[bytes]") -> None:
@@ -116,15 +120,14 @@ async def test_what_was_acknowledged_survives_kill_9_and_ctrl_c(machine: Machine
         assert sent.count("report-lapsed") == 1
         before = await town.time()
 
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130, "Ctrl-C is answered within ten seconds, in the way of the shell"
+        assert interrupt(process) == 130, "Ctrl-C is answered within ten seconds, in the way of the shell"
 
     async with machine.up() as (town, _):
         assert await town.time() > before
         assert (await town.get(CLERK, f"/v1/cards/{card}/timeline"))["entries"][: len(entries)] == entries
 
 
-async def registered_until_the_lights_go_out(town: Town, process: "subprocess.Popen[bytes]") -> list[str]:
+async def registered_until_the_lights_go_out(town: Faraway, process: "subprocess.Popen[bytes]") -> list[str]:
     """Register many at once, and kill the platform in the middle; returns those who were acknowledged."""
     acknowledged: list[str] = []
 
@@ -141,12 +144,10 @@ async def registered_until_the_lights_go_out(town: Town, process: "subprocess.Po
 
 
 async def test_a_second_platform_on_the_same_home_is_refused_clearly(machine: Machine) -> None:
-    async with machine.up() as (town, process):
+    async with machine.up() as (town, _):
         second = machine.switch_on()
         said = (await asyncio.to_thread(second.communicate, timeout=20))[1].decode()
         assert second.returncode == 2
         assert "Another process already supervises the PostgreSQL" in said
         assert "Traceback" not in said
         assert (await town.get(CLERK, "/v1/city-time"))["moves"], "the first one goes on"
-        process.send_signal(signal.SIGINT)
-        process.wait(10)

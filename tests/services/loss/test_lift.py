@@ -37,7 +37,6 @@ from tests.services.loss.desk_drawer import (
     signed,
     signed_after_call,
     succeeded,
-    when,
 )
 
 THERE_ONLY = replace(OURS, lift_at=LiftAt.ACCEPTING_OUTLET)

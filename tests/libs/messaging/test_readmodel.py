@@ -1,0 +1,149 @@
+"""Read models in memory and in PostgreSQL answer the same."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+import pytest
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.messaging.readmodel import Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
+from libs.testing.clocks import NOON
+from libs.testing.schemas import own_schema
+
+STOP = Table(
+    "stop",
+    MetaData(),
+    Column("card_id", Text, primary_key=True),
+    Column("report", Integer, primary_key=True),
+    Column("outlet", Text),
+    Column("until", DateTime(timezone=True)),
+    Column("fen", Integer, default=5),
+    Column("waiting", Boolean, default=True),
+)
+SEEN = Table("seen", MetaData(), Column("id", Text, primary_key=True))
+
+DDL = """
+create table {schema}.stop (
+    card_id text, report integer, outlet text, until timestamptz, fen integer, waiting boolean,
+    primary key (card_id, report)
+);
+create table {schema}.seen (id text primary key);
+"""
+
+
+@dataclass(frozen=True)
+class Books:
+    """A read model and the pen that writes it."""
+
+    rows: Rows
+    write: Callable[[Sequence[Change]], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def books(request: pytest.FixtureRequest, pool: asyncpg.Pool, engine: AsyncEngine) -> AsyncIterator[Books]:
+    if request.param == "memory":
+        memory = MemoryRows()
+
+        async def write_down(changes: Sequence[Change]) -> None:
+            memory.write(changes)
+
+        yield Books(memory, write_down)
+        return
+    async with own_schema(pool, "rows", lambda schema: DDL.replace("{schema}", schema)) as schema:
+        translated = engine.execution_options(schema_translate_map={None: schema})
+
+        async def commit(changes: Sequence[Change]) -> None:
+            async with translated.begin() as connection:
+                await write(connection, changes)
+
+        yield Books(PostgresRows(engine, schema), commit)
+
+
+def stop(card_id: str, report: int = 1, **rest: object) -> Put:
+    return Put(STOP, {"card_id": card_id, "report": report, **rest})
+
+
+def hours(n: int) -> datetime:
+    return NOON + timedelta(hours=n)
+
+
+async def test_a_new_row_has_what_was_put_and_defaults_for_the_rest(books: Books) -> None:
+    await books.write([stop("c1", outlet="hall")])
+    assert await books.rows.one(STOP, card_id="c1") == {
+        "card_id": "c1", "report": 1, "outlet": "hall", "until": None, "fen": 5, "waiting": True,
+    }  # fmt: skip
+
+
+async def test_columns_that_are_not_named_stay_as_they_are(books: Books) -> None:
+    await books.write([stop("c1", outlet="hall", fen=7, waiting=False)])
+    await books.write([stop("c1", until=NOON, outlet=None)])
+    row = await books.rows.one(STOP, card_id="c1", report=1)
+    assert row == {"card_id": "c1", "report": 1, "outlet": None, "until": NOON, "fen": 7, "waiting": False}
+
+
+async def test_a_row_of_keys_alone_may_be_put_twice(books: Books) -> None:
+    await books.write([Put(SEEN, {"id": "m1"}), Put(SEEN, {"id": "m1"})])
+    assert [*await books.rows.many(SEEN, "id")] == [{"id": "m1"}]
+
+
+async def test_drop_takes_every_row_that_fits_and_no_other(books: Books) -> None:
+    await books.write([stop("c1", 1), stop("c1", 2), stop("c2", 1, outlet="hall")])
+    await books.write([Drop(STOP, {"card_id": "c3"}), Drop(STOP, {"card_id": "c1", "report": 2})])
+    assert [(row["card_id"], row["report"]) for row in await books.rows.many(STOP, "card_id")] == [("c1", 1), ("c2", 1)]
+    await books.write([Drop(STOP, {"outlet": None})])
+    assert await books.rows.one(STOP, card_id="c1") is None
+    await books.write([Drop(STOP, {})])
+    assert not await books.rows.many(STOP, "card_id")
+
+
+async def test_cap_lowers_what_is_higher_or_empty_and_nothing_else(books: Books) -> None:
+    await books.write(
+        [stop("c1", nth, until=until) for nth, until in enumerate((hours(1), hours(2), hours(3), None))]
+        + [stop("c2", 1, until=hours(9))]
+    )
+    await books.write([Cap(STOP, {"card_id": "c1"}, "until", hours(2))])
+    capped = await books.rows.many(STOP, "report", card_id="c1")
+    assert [row["until"] for row in capped] == [hours(1), hours(2), hours(2), hours(2)]
+    assert await books.rows.one(STOP, card_id="c2", until=hours(9))
+
+
+async def test_changes_are_made_in_their_order(books: Books) -> None:
+    cap = Cap(STOP, {"card_id": "c1"}, "until", hours(2))
+    await books.write([stop("c1", until=hours(9)), cap, Drop(STOP, {"outlet": "hall"}), stop("c1", outlet="hall")])
+    row = await books.rows.one(STOP, card_id="c1")
+    assert row is not None
+    assert (row["until"], row["outlet"]) == (hours(2), "hall")
+    await books.write([Drop(STOP, {"card_id": "c1"}), stop("c1"), cap])
+    assert (await books.rows.one(STOP, outlet=None, until=hours(2))) is not None
+
+
+async def test_questions_are_answered_in_the_order_and_number_asked_for(books: Books) -> None:
+    await books.write([stop(f"c{n}", fen=n * 7 % 5, waiting=n % 2 == 0) for n in range(5)])
+    many = books.rows.many
+    assert [row["fen"] for row in await many(STOP, "fen")] == [0, 1, 2, 3, 4]
+    assert [row["fen"] for row in await many(STOP, "fen", limit=2, descending=True)] == [4, 3]
+    assert [row["card_id"] for row in await many(STOP, "card_id", waiting=True, report=1)] == ["c0", "c2", "c4"]
+    assert not await many(STOP, "card_id", waiting=True, report=2)
+
+
+async def test_words_are_ordered_by_their_characters_not_by_a_language(books: Books) -> None:
+    await books.write([Put(SEEN, {"id": word}) for word in ("b", "B", "李", "a", "_", "10", "9")])
+    assert [row["id"] for row in await books.rows.many(SEEN, "id")] == sorted(("b", "B", "李", "a", "_", "10", "9"))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_what_is_empty_counts_as_the_highest(books: Books, descending: bool) -> None:
+    await books.write([stop("c1", until=hours(1)), stop("c2"), stop("c3", until=hours(2))])
+    ordered = [row["card_id"] for row in await books.rows.many(STOP, "until", descending=descending)]
+    assert ordered == (["c2", "c3", "c1"] if descending else ["c1", "c3", "c2"])
+
+
+async def test_a_row_that_was_read_is_the_readers_own(books: Books) -> None:
+    await books.write([stop("c1", outlet="hall")])
+    [row] = await books.rows.many(STOP, "card_id")
+    assert isinstance(row, dict)
+    row["outlet"] = "elsewhere"
+    assert await books.rows.one(STOP, outlet="hall") is not None

@@ -1,0 +1,94 @@
+"""The published language: generated, in step, proven by real messages, and only ever growing."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import validate
+
+from libs.messaging.compatibility import breaks
+from libs.messaging.contract import Contract
+from libs.runtime.cli import SERVICES, main
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.type_name(): contract
+    for service in SERVICES
+    for contract in importlib.import_module(f"services.{service}.contracts").TELLS
+}
+MUSEUM = sorted((SCHEMAS / "museum").glob("*.json"))
+RELEASED = sorted((SCHEMAS / "released").glob("*/*.json"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_the_generated_files_are_in_step_with_the_code() -> None:
+    assert main(["schemas", str(SCHEMAS), "--check"]) == 0
+
+
+def test_a_file_that_is_out_of_step_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schemas", str(tmp_path)]) == 0
+    (tmp_path / "contracts" / "loss.CardStopped.v1.json").write_text("{}")
+    (tmp_path / "contracts" / "loss.Forgotten.v1.json").write_text("{}")
+    assert main(["schemas", str(tmp_path), "--check"]) == 1
+    said = capsys.readouterr().err
+    assert "loss.CardStopped.v1.json" in said
+    assert "loss.Forgotten.v1.json" in said
+    assert "make schemas" in said
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_openapi_document_is_one(service: str) -> None:
+    validate(read(SCHEMAS / "openapi" / f"{service}.json"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_path_belongs_to_one_service(service: str) -> None:
+    others = {path for other in SERVICES if other != service for path in read(SCHEMAS / f"openapi/{other}.json")["paths"]}
+    assert not others & read(SCHEMAS / "openapi" / f"{service}.json")["paths"].keys()
+
+
+def test_every_contract_has_a_message_in_the_museum() -> None:
+    assert {path.stem for path in MUSEUM} >= CONTRACTS.keys()
+
+
+@pytest.mark.parametrize("path", MUSEUM, ids=lambda path: path.stem)
+def test_an_old_message_parses_for_ever(path: Path) -> None:
+    event = read(path)
+    schema = read(SCHEMAS / "contracts" / f"{event['type']}.json")
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(event["data"])
+    told = CONTRACTS[event["type"]].model_validate(event["data"])
+    assert json.loads(told.model_dump_json()).items() >= event["data"].items()
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_a_released_contract_only_grows_optional_fields(path: Path) -> None:
+    contract = CONTRACTS.get(path.stem)
+    assert contract is not None, f"{path.stem} was released and cannot be withdrawn"
+    assert breaks(read(path), contract.model_json_schema(mode="serialization")) == []
+
+
+OLD = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("new", "broken"),
+    [
+        (OLD, ""),
+        (OLD | {"properties": {**OLD["properties"], "c": {"type": "string"}}}, ""),
+        (OLD | {"properties": {"a": {"type": "string"}}}, "/b: is gone"),
+        (OLD | {"required": ["a", "b"]}, "/b: must now be there"),
+        (OLD | {"required": []}, "/a: was always there and may now be missing"),
+        (OLD | {"required": ["a", "c"], "properties": {**OLD["properties"], "c": {}}}, "/c: is new and not optional"),
+        (OLD | {"properties": {**OLD["properties"], "b": {"type": "string"}}}, "/b: was integer, is string"),
+        (OLD | {"properties": {**OLD["properties"], "a": {"type": "string", "enum": ["x"]}}}, "/a: was string, is string x"),
+    ],
+)  # fmt: skip
+def test_only_optional_fields_may_be_added_to_a_version(new: dict[str, Any], broken: str) -> None:
+    assert breaks(OLD, new) == ([broken] if broken else [])
