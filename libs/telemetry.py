@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+SEND_OUTCOMES = ("waiting", "sent", "failed", "uncertain")
+
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -42,7 +44,7 @@ class Telemetry:
         self.requests = Histogram(
             "citycard_http_request_seconds",
             "Time to answer a request.",
-            ["service", "route", "status"],
+            ["method", "route", "status"],
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
@@ -67,7 +69,12 @@ class Telemetry:
         self.outbox_age = Gauge(
             "citycard_outbox_age_seconds", "Age of the oldest unsent message.", ["service"], registry=self.registry
         )
+        self.log_reachable = Gauge(
+            "citycard_log_reachable", "Whether the log answers (1) or not (0).", ["service"], registry=self.registry
+        )
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
+        for outcome in SEND_OUTCOMES:
+            self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.
 
     @contextmanager
     def span(self, name: str, parent: str = "") -> Iterator[str]:

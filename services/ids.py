@@ -15,7 +15,7 @@ BatchId = NewType("BatchId", str)
 
 
 class IdMistyped(Missing):
-    """There is no such number here: '{id}' is not one that this platform gives out; check it for a slip of the pen."""
+    """There is no such number here, and none that this platform gives out looks so; check it for a slip of the pen."""
 
 
 def person_id(city: str, seed: UUID) -> PersonId:
@@ -36,7 +36,7 @@ def holding_of(card: str) -> HoldingId:
     """The holding that a card belongs to. Raises IdMistyped."""
     holding, _, ordinal = card.partition(".")
     if not (well_written(holding) and re.fullmatch("[1-9][0-9]{0,3}", ordinal)):
-        raise IdMistyped(id=card[:40])
+        raise IdMistyped
     return HoldingId(holding)
 
 
@@ -49,7 +49,7 @@ def holding_of_application(application: str) -> HoldingId:
     """The holding for which an application asks. Raises IdMistyped."""
     holding, _, rest = application.partition(".")
     if not (well_written(holding) and re.fullmatch("A[0-9A-F]{8}", rest)):
-        raise IdMistyped(id=application[:40])
+        raise IdMistyped
     return HoldingId(holding)
 
 
@@ -60,7 +60,7 @@ def batch_id(city: str, seed: UUID) -> BatchId:
 def known(text: str) -> str:
     """The id as it stands, if it can be one. Raises IdMistyped."""
     if not well_written(text):
-        raise IdMistyped(id=text[:40])
+        raise IdMistyped
     return text
 
 

@@ -193,7 +193,9 @@ class Desk(Generic[S]):
                 lost = unknown
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
             except Outage as away:
-                raise lost or away
+                if lost is None:
+                    raise
+                raise lost from away
         raise lost or AssertionError("unreachable")
 
     async def _decide(

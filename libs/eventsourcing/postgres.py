@@ -66,25 +66,7 @@ class PostgresStore:
         return outcome
 
     async def _append_all(self, batch: Sequence[Append]) -> Sequence[Outcome]:
-        facts = [(n, i, f.name, f.data) for n, a in enumerate(batch, 1) for i, f in enumerate(a.facts)]
-        messages = [(n, m.nth, m.type, m.data) for n, a in enumerate(batch, 1) for m in a.messages]
-        dues = [(n, d.id, d.at, d.name, d.data) for n, a in enumerate(batch, 1) for d in a.dues]
-        arguments = [
-            [a.command_id for a in batch],
-            [a.stream for a in batch],
-            [a.shard for a in batch],
-            [a.routing_key for a in batch],
-            [a.expected for a in batch],
-            [a.fingerprint for a in batch],
-            [a.refusal for a in batch],
-            [a.effective_at for a in batch],
-            [a.meta for a in batch],
-            [a.trace for a in batch],
-            *_columns(facts, 4),
-            *_columns(messages, 4),
-            *_columns(dues, 5),
-            self._machine.now(),
-        ]
+        arguments = arguments_of(batch, self._machine.now())
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
             connection = await self._pool.acquire(timeout=5)
@@ -98,8 +80,6 @@ class PostgresStore:
             if len(batch) > 1 or (done := await self.find(batch[0].command_id)) is None:
                 raise
             return [done]  # The same command id, stored by somebody else for a stream in another shard.
-        except ValueError:
-            raise  # An argument that cannot even be sent: a driver's InterfaceError too, but the connection is well.
         except LOST as lost:
             with suppress(asyncpg.InterfaceError):  # A connection that has noticed its own end is gone already.
                 connection.terminate()  # Never back to the pool: nobody knows what it is in the middle of.
@@ -229,6 +209,29 @@ class PostgresStore:
 
 class _Overtaken(Exception):
     """Another relay has moved this mark."""
+
+
+def arguments_of(batch: Sequence[Append], now: datetime) -> list[Any]:
+    """What `append_all` is given for these commands: columns, in the order of its parameters."""
+    facts = [(n, i, f.name, f.data) for n, a in enumerate(batch, 1) for i, f in enumerate(a.facts)]
+    messages = [(n, m.nth, m.type, m.data) for n, a in enumerate(batch, 1) for m in a.messages]
+    dues = [(n, d.id, d.at, d.name, d.data) for n, a in enumerate(batch, 1) for d in a.dues]
+    return [
+        [a.command_id for a in batch],
+        [a.stream for a in batch],
+        [a.shard for a in batch],
+        [a.routing_key for a in batch],
+        [a.expected for a in batch],
+        [a.fingerprint for a in batch],
+        [a.refusal for a in batch],
+        [a.effective_at for a in batch],
+        [a.meta for a in batch],
+        [a.trace for a in batch],
+        *_columns(facts, 4),
+        *_columns(messages, 4),
+        *_columns(dues, 5),
+        now,
+    ]
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -220,14 +220,14 @@ class _PostgresPage:
         self._connection, self._ask = connection, ask
 
     async def project(self, changes: Sequence[Change]) -> None:
-        async with self._connection.begin_nested():
+        async with within_reach("the read models"), self._connection.begin_nested():
             await write(self._connection, changes)
 
     async def move(self, positions: Mapping[Slot, tuple[int, int]]) -> None:
         for (topic, partition), (old, new) in positions.items():
             moved = await self._ask(
                 "insert into {s}.reader_position values (:r, :topic, :partition, :new) "
-                "on conflict (reader, topic, partition) do nothing"
+                "on conflict (reader, topic, partition) do update set next = :new where reader_position.next = 0"
                 if old == 0
                 else "update {s}.reader_position set next = :new "
                 "where reader = :r and topic = :topic and partition = :partition and next = :old",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from libs.kernel.outages import Outage
 from libs.messaging.bus import Feed, Letter, Slot
 from libs.messaging.message import Message
-from libs.messaging.notebook import Memory, Notebook, Origin, Overtaken, Page
+from libs.messaging.notebook import Memory, Notebook, Origin, Page
 from libs.messaging.readmodel import Change
 
 BATCH_MAX = 500
@@ -60,8 +60,8 @@ class Reader:
         async with self._turn:
             try:
                 return await self._step()
-            except (Outage, Overtaken):
-                self._memory = None  # What was remembered may be older than what is written.
+            except BaseException:
+                self._memory = None  # What was remembered may be older than what is written, or sorted too far.
                 raise
 
     async def _step(self) -> int:
@@ -76,7 +76,10 @@ class Reader:
         if not letters:
             return 0
         batch = self._sorted(letters, memory, here)
-        await asyncio.gather(*(self._handle(key, work, memory, batch) for key, work in batch.work.items()))
+        handling = [self._handle(key, work, memory, batch) for key, work in batch.work.items()]
+        for interruption in await asyncio.gather(*handling, return_exceptions=True):
+            if interruption is not None:
+                raise interruption  # Only now: no reaction goes on behind the back of the next try.
         async with self._notebook.page(self.name) as page:
             await page.move(batch.positions)
             await self._write(page, batch)
@@ -184,6 +187,7 @@ class Reader:
     async def redrive(self) -> tuple[int, int]:
         """Try parked letters once more, in order; returns how many were handled and how many are still aside."""
         async with self._turn:
+            self._memory = None  # Whose letters are aside is to be seen anew, whatever comes of this.
             stuck: set[str] = set()
             parked = await self._notebook.parked(self.name)
             for one in parked:
@@ -199,7 +203,6 @@ class Reader:
                     raise
                 except Exception:
                     stuck.add(one.key)
-            self._memory = None
             left = len(await self._notebook.parked(self.name))
             return len(parked) - left, left
 
@@ -207,7 +210,8 @@ class Reader:
         """How many letters lie unread. Raises Outage."""
         ends = await self._feed.ends()
         memory = self._memory or await self._notebook.load(self.name)
-        if any(memory.positions.get(slot, 0) > end for slot, end in ends.items()):
+        kept = await self._notebook.load(self.name)
+        if kept.positions != memory.positions or any(kept.positions.get(slot, 0) > end for slot, end in ends.items()):
             self._memory = None  # The log was filled anew: our places in the old one mean nothing.
         self.figures.lag = sum(max(0, end - memory.positions.get(slot, 0)) for slot, end in ends.items())
         return self.figures.lag

@@ -71,7 +71,7 @@ async def within_reach(what: str) -> AsyncIterator[None]:
         raise
 
 
-_GONE = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator intervention
+_GONE = {"08", "40", "53", "57"}  # SQLSTATE classes: connection, deadlocks, resources, operator intervention
 
 
 class PostgresRows:
@@ -129,8 +129,10 @@ class MemoryRows:
     async def many(
         self, table: Table, order_by: str, limit: int = 100, descending: bool = False, **where: object
     ) -> Sequence[Row]:
-        found = sorted(self._matching(table, where), key=lambda row: row[order_by], reverse=descending)
-        return found[:limit]
+        def emptiness_last(row: Row) -> tuple[bool, Any]:
+            return row[order_by] is None, row[order_by]
+
+        return sorted(self._matching(table, where), key=emptiness_last, reverse=descending)[:limit]
 
     def write(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse
@@ -11,20 +11,23 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from joserfc.jwk import KeySet
 from prometheus_client import generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from libs.kernel import Clash
+from libs.runtime.figures import ServiceFigures
 from libs.runtime.house import House
 from libs.runtime.start_page import start_page
 from libs.web.access import Access, action_of, allowed
 from libs.web.bodies import Body, When
-from libs.web.call import Doors
+from libs.web.call import ActsOfThisProcess, Call, Doors
 from libs.web.limits import BodyLimit
 from libs.web.observe import Observe
 from libs.web.problems import EVERYWHERE, Problem, install, refusals
 from libs.web.tokens import Tokens
 
 POLL_AGE_MAX_S = 30.0
+TURN_MAX_S = 300.0  # Longer than any time-out within a turn: who takes so long will not come round.
+BY_S_MAX = 100 * 366 * 86_400
 
 RULES = """
 // What every process answers to everybody.
@@ -52,7 +55,7 @@ class AdvanceBody(Body):
 
     to: When | None = None
     """The moment that it shall be."""
-    by_s: int | None = None
+    by_s: Annotated[int, Field(ge=0, le=BY_S_MAX)] | None = None
     """Or how many seconds to move ahead."""
 
 
@@ -64,10 +67,12 @@ class CityTimeView(BaseModel):
 
 
 class HealthView(BaseModel):
-    """Whether this process does its work."""
+    """Whether this process does its work: `faults` decide the answer, `worries` are for operators."""
 
     status: str
     faults: list[str]
+    worries: list[str] = []
+    services: list[ServiceFigures] = []
 
 
 class RedriveView(BaseModel):
@@ -104,21 +109,20 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         fingerprint_key=platform.fingerprint_key,
         bylaws=platform.packs.hash_of,
     )
-    app.include_router(_house_routes(house, own_keys))
-    for service in house.services:
-        app.include_router(service.router)
-    _refuse_routes_without_action(app)
-    install(app)
+    for router in (_house_routes(house, own_keys), *(service.router for service in house.services)):
+        _refuse_routes_without_action(router)
+        app.include_router(router)
+    install(app, lambda code: platform.telemetry.refusals.labels(code).inc())
     describe_problems(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Observe, telemetry=platform.telemetry)
     return app
 
 
-def _refuse_routes_without_action(app: FastAPI) -> None:
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema and action_of(route) is None:
-            raise RouteWithoutAction(f"{sorted(route.methods or ())} {route.path}")
+def _refuse_routes_without_action(router: APIRouter) -> None:
+    for route in router.routes:
+        if not isinstance(route, APIRoute) or action_of(route) is None:
+            raise RouteWithoutAction(getattr(route, "path", repr(route)))
 
 
 def describe_problems(app: FastAPI) -> None:
@@ -145,26 +149,36 @@ def describe_problems(app: FastAPI) -> None:
 
 
 def _house_routes(house: House, own_keys: KeySet | None) -> APIRouter:
-    routes = APIRouter(tags=["house"])
+    routes, acts = APIRouter(tags=["house"]), ActsOfThisProcess()
     platform = house.platform
     settings = platform.settings
     moves = settings.city_time_moves if settings.city_time_moves is not None else settings.development_login
 
-    @routes.get("/", response_class=HTMLResponse, include_in_schema=False)
+    @routes.get("/", response_class=HTMLResponse, include_in_schema=False, dependencies=[allowed("house:look")])
     async def start() -> HTMLResponse:
         return HTMLResponse(start_page(house))
 
     @routes.get("/health/live", dependencies=[allowed("house:look")])
-    async def is_the_process_alive() -> HealthView:
-        """Answers as long as the process runs."""
-        return HealthView(status="alive", faults=[])
+    async def is_the_process_alive(response: Response) -> HealthView:
+        """Whether everybody in this process still comes round; 503 if only a new process can help."""
+        stuck = house.stuck(TURN_MAX_S)
+        response.status_code = 503 if stuck else 200
+        return HealthView(status="stuck" if stuck else "alive", faults=[f"{name} is stuck" for name in stuck])
 
     @routes.get("/health/ready", dependencies=[allowed("house:look")])
     async def can_the_process_work(response: Response) -> HealthView:
-        """Whether the store answers and every reader has looked for letters lately; 503 if not."""
+        """Whether this process can answer requests, and how far behind it is; 503 if it cannot.
+
+        It can as long as the store answers. While the log is away, all is accepted and told later.
+        """
         faults = await house.faults(POLL_AGE_MAX_S)
         response.status_code = 503 if faults else 200
-        return HealthView(status="not ready" if faults else "ready", faults=faults)
+        return HealthView(
+            status="not ready" if faults else "ready",
+            faults=faults,
+            worries=house.worries(POLL_AGE_MAX_S),
+            services=house.figures(),
+        )
 
     @routes.get("/metrics", dependencies=[allowed("house:look")], response_class=Response)
     async def figures_for_prometheus() -> Response:
@@ -189,20 +203,27 @@ def _house_routes(house: House, own_keys: KeySet | None) -> APIRouter:
         responses=refusals(TimeStandsStill, TimeRunsForward),
         dependencies=[allowed("house:move-time")],
     )
-    async def move_city_time_ahead(said: AdvanceBody) -> CityTimeView:
+    async def move_city_time_ahead(said: AdvanceBody, call: Call) -> CityTimeView:
         """Move city time ahead, hour by due hour; answers when all work that fell due has been done everywhere."""
         if not moves:
             raise TimeStandsStill
-        now = platform.city.now()
-        to = said.to or now + timedelta(seconds=said.by_s or 0)
-        if to < now:
-            raise TimeRunsForward(now=now.isoformat(timespec="seconds"))
-        await house.advance(to)
-        return CityTimeView(now=platform.city.now(), moves=moves)
+
+        async def advance() -> CityTimeView:
+            now = platform.city.now()
+            to = said.to or now + timedelta(seconds=said.by_s or 0)
+            if to < now:
+                raise TimeRunsForward(now=now.isoformat(timespec="seconds"))
+            await house.advance(to)
+            return CityTimeView(now=platform.city.now(), moves=moves)
+
+        return await acts.once(call, advance)
 
     @routes.post("/v1/redrives", status_code=201, dependencies=[allowed("house:redrive")])
-    async def try_parked_work_once_more() -> list[RedriveView]:
+    async def try_parked_work_once_more(call: Call) -> list[RedriveView]:
         """Give every parked letter and due command one more try, after its cause was mended."""
+        return await acts.once(call, redrive)
+
+    async def redrive() -> list[RedriveView]:
         views = []
         for home in house.households:
             commands = await home.store.redrive()

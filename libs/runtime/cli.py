@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from libs.runtime.embedded_postgres import CannotServe
 from libs.runtime.engines import open_platform
 from libs.runtime.house import House
 from libs.runtime.platform import Platform
+from libs.runtime.rebuild import rebuild_log
 from libs.runtime.service import Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
 from libs.telemetry import configure_logging, log_for
@@ -36,6 +39,17 @@ def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[
     return [importlib.import_module(f"services.{name}.wiring").build(platform) for name in names]
 
 
+class Server(uvicorn.Server):
+    """Stops gracefully when it is told to, and leaves the engines time to stop after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            # uvicorn would raise it once more, and a process that dies of it leaves its database running.
+            self._captured_signals[:] = [one for one in self._captured_signals if one != signal.SIGTERM]
+
+
 async def serve(settings: Settings, names: Sequence[str]) -> None:
     """Serve these services until told to stop."""
     refuse_unsafe(settings)
@@ -47,7 +61,7 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         config = uvicorn.Config(
             app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
         )
-        server = uvicorn.Server(config)
+        server = Server(config)
         log_for("house").info(
             "at your service", address=f"http://{settings.host}:{settings.port}", services=list(names)
         )
@@ -84,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="play one card's life over real HTTP")
     demo.add_argument("--engines", choices=("embedded", "kafka"), default="embedded")
     demo.set_defaults(run=_demo)
+
+    log = commands.add_parser("log", help="look after the log")
+    log.add_argument("act", choices=("rebuild",), help="empty all topics and fill them again from the stores")
+    log.set_defaults(run=_log)
 
     token = commands.add_parser("token", help="make a development token")
     token.add_argument("--role", required=True, choices=ROLES)
@@ -129,6 +147,18 @@ def _run(work: Any) -> None:
 def _demo(asked: argparse.Namespace) -> int:
     status: int = asyncio.run(importlib.import_module("services.demo").play(asked.engines))
     return status
+
+
+def _log(_asked: argparse.Namespace) -> int:
+    async def rebuild() -> None:
+        settings = Settings()
+        refuse_unsafe(settings)
+        async with open_platform(settings, list(SERVICES)) as platform:
+            for name, messages in (await rebuild_log(platform, build_services(platform))).items():
+                print(f"{name}: {messages} messages")
+
+    _run(rebuild())
+    return 0
 
 
 def _token(asked: argparse.Namespace) -> int:

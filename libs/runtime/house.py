@@ -2,24 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from libs.kernel import Outage
 from libs.messaging.bus import topic_of
-from libs.messaging.notebook import Overtaken
 from libs.messaging.reader import Reader
 from libs.messaging.relay import OutboxFeed, Relay
 from libs.runtime.citytime import SharedCityTime
+from libs.runtime.figures import Meter, ServiceFigures
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service, Timer
+from libs.runtime.worker import Worker
 from libs.telemetry import log_for
 
 IDLE_S = 0.25
 TIMER_LOOK_S = 0.1
 CLOCK_LOOK_S = 0.1
-AWAY_MAX_S = 5.0
+MEASURE_S = 1.0
+STORE_ANSWERS_WITHIN_S = 3.0
+LEAVE_WITHIN_S = 5.0
 
 log = log_for("house")
 
@@ -61,6 +63,7 @@ class Household:
         if service.topics:
             feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
             self.readers.append(Reader("city", feed, notebook, others.react, others.project))
+        self.meter = Meter(service.name, self.store, self.readers, notebook, platform.machine, platform.telemetry)
 
     def reader(self, name: str) -> Reader | None:
         return next((reader for reader in self.readers if reader.name == name), None)
@@ -80,31 +83,34 @@ class House:
         self.services = [service for service in city if not names or service.name in names]
         self.households = [Household(platform, service) for service in self.services]
         self.watches = [Watch(platform, service) for service in city]
+        self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Set everybody to work."""
         for home in self.households:
             name = home.service.name
-            self._employ(f"{name} relay", home.relay.step, home.relay.wait)
-            self._employ(f"{name} timer", home.timer.step, lambda home=home: home.wait_for_work(TIMER_LOOK_S))  # type: ignore[misc]
-            for reader in home.readers:
-                self._employ(f"{name} reader {reader.name}", reader.step, lambda reader=reader: reader.wait(IDLE_S))  # type: ignore[misc]
+            home.meter.begin()
+            self._workers += [
+                Worker(f"{name} relay", home.relay.step, home.relay.wait),
+                Worker(f"{name} timer", home.timer.step, lambda home=home: home.wait_for_work(TIMER_LOOK_S)),  # type: ignore[misc]
+                *(
+                    Worker(f"{name} reader {reader.name}", reader.step, lambda reader=reader: reader.wait(IDLE_S))  # type: ignore[misc]
+                    for reader in home.readers
+                ),
+            ]
         self._tasks.append(asyncio.create_task(self._look_after(), name="caretaker"))
         if isinstance(self.platform.city, SharedCityTime):
             self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
 
-    def _employ(self, name: str, step: Callable[[], Awaitable[int]], wait: Callable[[], Awaitable[None]]) -> None:
-        self._tasks.append(asyncio.create_task(_keep_at_it(name, step, wait), name=name))
-
     async def stop(self) -> None:
-        """Let everybody finish what they hold, then go home."""
+        """Let everybody finish what they hold, then go home; what they read is free for others at once."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.leave(LEAVE_WITHIN_S) for worker in self._workers))
+        await asyncio.gather(*(reader.close() for home in self.households for reader in home.readers))
         for home in self.households:
-            for reader in home.readers:
-                await reader.close()
             drain = getattr(home.store, "drain", None)
             if drain is not None:
                 await drain()
@@ -132,29 +138,68 @@ class House:
                 return await self.drain()
 
     async def faults(self, poll_age_max_s: float) -> list[str]:
-        """Why this process cannot do its work; empty if it can."""
-        faults = []
-        now = asyncio.get_running_loop().time()
+        """Why this process should get no requests; empty if it can answer them.
+
+        Requests need the store, and read models that follow it. They do not need the log: while that is away, all is
+        accepted and told later.
+        """
+        answers = await asyncio.gather(*(self._store_answers(home) for home in self.households))
+        faults = [
+            f"{home.service.name}: the store does not answer"
+            for home, answered in zip(self.households, answers, strict=True)
+            if not answered
+        ]
         for home in self.households:
-            try:
-                await home.store.next_due()
-            except Outage as away:
-                faults.append(f"{home.service.name}: {away}")
-            for reader in home.readers:
-                if now - reader.figures.polled_at > poll_age_max_s:
-                    faults += [f"{home.service.name}: reader {reader.name} has not looked for letters lately"]
+            own = home.reader("own")
+            if own is not None and (not own.figures.polled_at or home.meter.poll_age_s(own) > poll_age_max_s):
+                faults.append(f"{home.service.name}: its read models have stood still")
         return faults
+
+    @staticmethod
+    async def _store_answers(home: Household) -> bool:
+        try:
+            async with asyncio.timeout(STORE_ANSWERS_WITHIN_S):
+                await home.store.next_due()
+        except (Outage, TimeoutError):
+            return False
+        return True
+
+    def worries(self, poll_age_max_s: float) -> list[str]:
+        """What an operator should look at although requests can be answered."""
+        worries = []
+        for home in self.households:
+            name, figures = home.service.name, home.meter.told()
+            if not figures.log_reachable:
+                worries.append(f"{name}: the log does not answer")
+            for reader in figures.readers:
+                if reader.last_poll_age_s > poll_age_max_s:
+                    worries.append(f"{name}: reader {reader.name} has not looked for letters lately")
+            if parked := figures.parked_due + sum(reader.parked for reader in figures.readers):
+                worries.append(f"{name}: {parked} letters or due commands are parked")
+        return worries
+
+    def stuck(self, turn_max_s: float) -> list[str]:
+        """Workers that have not come round for so long; only a new process helps them."""
+        now = asyncio.get_running_loop().time()
+        return [worker.name for worker in self._workers if now - worker.turned_at > turn_max_s]
+
+    def figures(self) -> list[ServiceFigures]:
+        """What each service of this process has still to do."""
+        return [home.meter.told() for home in self.households]
+
+    async def measure(self) -> None:
+        """Take all figures anew."""
+        for home in self.households:
+            await home.meter.measure()
 
     async def _look_after(self) -> None:
         """Keep the figures that operators watch."""
-        telemetry = self.platform.telemetry
         while True:
             try:
-                for home in self.households:
-                    await self._measure(home, telemetry)
+                await self.measure()
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
-            await asyncio.sleep(1)
+            await asyncio.sleep(MEASURE_S)
 
     @staticmethod
     async def _keep_time(city: SharedCityTime) -> None:
@@ -163,34 +208,3 @@ class House:
             with contextlib.suppress(Exception):
                 await city.look()
             await asyncio.sleep(CLOCK_LOOK_S)
-
-    async def _measure(self, home: Household, telemetry: Any) -> None:
-        name, now = home.service.name, asyncio.get_running_loop().time()
-        ends, marks = await home.store.ends(), await home.store.marks()
-        telemetry.outbox.labels(name).set(sum(ends.values()) - sum(marks.values()))
-        telemetry.parked.labels(name, "due").set(len(await home.store.parked()))
-        for reader in home.readers:
-            telemetry.lag.labels(name, reader.name).set(await reader.lag())
-            telemetry.poll_age.labels(name, reader.name).set(now - reader.figures.polled_at)
-            parked = await self.platform.notebook(name).parked(reader.name)
-            telemetry.parked.labels(name, f"letter:{reader.name}").set(len(parked))
-
-
-async def _keep_at_it(name: str, step: Callable[[], Awaitable[int]], wait: Callable[[], Awaitable[None]]) -> None:
-    """Step while there is work, wait while there is none, and try again, ever more slowly, while something is away."""
-    pause_s = 0.05
-    while True:
-        try:
-            if not await step():
-                await wait()
-            pause_s = 0.05
-        except asyncio.CancelledError:
-            raise
-        except (Outage, Overtaken) as away:
-            log.warning("waiting", who=name, error=str(away))
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, AWAY_MAX_S)
-        except Exception as error:
-            log.error("stumbled", who=name, exc_info=error)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, AWAY_MAX_S)

@@ -3,6 +3,8 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from libs.kernel.calendar import SHANGHAI
+
 if TYPE_CHECKING:
     from libs.runtime.house import House
 
@@ -42,9 +44,11 @@ _PAGE = """<!doctype html>
 
 <h2>Try next: register a person, as a clerk of {city} would</h2>
 <pre>TOKEN=$(.venv/bin/citycard token --role clerk --city {code} --outlet {outlet})
-curl -s {base}/v1/persons -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: my-first" \\
-  -H "Content-Type: application/json" -d '{{"document": {{"kind": "id_card", "number": "330902198512310024"}},
-  "name": "林小舟", "birth": "1985-12-31", "mobile": "13800000000", "language": "zh"}}'</pre>
+curl -s {base}/v1/persons \\
+  -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: my-first" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"document": {{"kind": "id_card", "number": "330902198512310024"}},
+       "name": "林小舟", "mobile": "13800005678", "language": "zh"}}'</pre>
 
 <h2>Or watch one card live</h2>
 <pre>make demo</pre>
@@ -68,7 +72,7 @@ def start_page(house: "House") -> str:
     )
     return _PAGE.format(
         pages=pages if "/notices" in paths else "",
-        now=platform.city.now().isoformat(timespec="seconds"),
+        now=f"{platform.city.now().astimezone(SHANGHAI):%a %d %b %Y %H:%M}",
         city=escape(city.title["en"]),
         code=city.code,
         outlet=next(iter(city.outlets)),

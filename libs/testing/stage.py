@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,12 +25,75 @@ Process = subprocess.Popen[bytes]
 
 
 class NotReady(Exception):
-    """A process did not become ready; what it said stands above."""
+    """A process did not become ready; the text ends with what it said."""
+
+
+class Broker:
+    """An Apache Kafka broker on loopback that can be killed and started again on what it has kept."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._port = home, free_port(neighbours=1)  # The controller takes the next one.
+        self.process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Start it; returns when it takes connections. Raises NotReady."""
+        command = ["deploy/kafka/broker", "run", "--data", str(self._home / "kafka"), "--port", str(self._port)]
+        self.process = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.DEVNULL)
+        async with asyncio.timeout(180):  # The first time, Maven collects the jars.
+            while self.process.poll() is None:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                    writer.close()
+                    return
+                await asyncio.sleep(0.1)
+        raise NotReady("the Kafka broker did not start")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    async def end(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        if self.process is not None:
+            await _ended(self.process)
+
+
+class Database:
+    """A PostgreSQL that can be killed and started again, on the same port."""
+
+    def __init__(self, data: Path) -> None:
+        self._data, self._port = data, free_port()
+        self._server = EmbeddedPostgres(data, port=self._port)
+        self.dsn = ""
+
+    async def start(self) -> None:
+        """Start it; returns when it takes work."""
+        self._server = EmbeddedPostgres(self._data, port=self._port)
+        self.dsn = await self._server.start()
+
+    async def kill(self) -> None:
+        """End it as a power cut would: nothing is flushed, nobody is told."""
+        if self._server.process is not None:
+            self._server.process.kill()
+        await self._server.stop()
+
+    async def end(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        await self._server.stop()
 
 
 @dataclass
 class Stage:
-    """Running processes by name, and a client that finds the right one for each path, as a gateway would."""
+    """Running processes by name, and a client that finds the right one for each path, as a gateway would.
+
+    `database` and `broker` are there if they run outside of the services' processes and can be killed by themselves.
+    """
 
     settings: Settings
     web: httpx.AsyncClient
@@ -38,12 +101,24 @@ class Stage:
     processes: dict[str, Process] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     commands: dict[str, Sequence[str]] = field(default_factory=dict)
+    database: Database | None = None
+    broker: Broker | None = None
 
     async def start(self, name: str) -> None:
         """Start a process, or start it again, and wait until it is ready."""
         command = [sys.executable, "-m", "libs.runtime.cli", *self.commands[name]]
-        self.processes[name] = await asyncio.to_thread(subprocess.Popen, command, env=self.environment)
-        await until_ready(self.addresses[name], self.processes[name])
+        with self.log(name).open("ab") as said:
+            self.processes[name] = await asyncio.to_thread(
+                subprocess.Popen, command, env=self.environment, stdout=said, stderr=said
+            )
+        try:
+            await until_ready(self.addresses[name], self.processes[name])
+        except NotReady as failure:
+            raise NotReady(f"{name}: {failure}\n{self.log(name).read_text()[-2000:]}") from None
+
+    def log(self, name: str) -> Path:
+        """What a process has said so far."""
+        return self.settings.home / f"{name}.log"
 
     def kill(self, name: str) -> None:
         """End a process as a power cut would."""
@@ -54,15 +129,13 @@ class Stage:
         """Ask every process to stop, and wait until it has."""
         for process in self.processes.values():
             process.terminate()
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, 20)
-            process.kill()
+        await asyncio.gather(*map(_ended, self.processes.values()))
 
 
 @asynccontextmanager
 async def one_process(home: Path, **variables: str) -> AsyncIterator[Stage]:
     """The whole platform in one process on its embedded engines."""
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=address, timeout=30) as web:
@@ -78,61 +151,57 @@ async def one_process(home: Path, **variables: str) -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def on_kafka(home: Path, kafka: str = "", **variables: str) -> AsyncIterator[Stage]:
     """Each service as a process of its own, on PostgreSQL and Apache Kafka: the broker at `kafka`, or our own."""
-    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-    async with broker(home) if not kafka else _there(kafka) as bootstrap:
-        settings = Settings(home=home)
-        async with EmbeddedPostgres(engine_home(settings) / "postgres") as dsn:
-            ports = {name: free_port() for name in SERVICES}
-            addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-            async with httpx.AsyncClient(transport=Gateway(addresses), base_url="http://city", timeout=60) as web:
-                stage = Stage(settings, web, addresses)
-                stage.environment = _environment(
-                    home, variables | {"CITYCARD_KAFKA": bootstrap, "CITYCARD_DATABASE_URL": dsn}
-                )
-                stage.commands = {name: ["serve", name, "--port", str(port)] for name, port in ports.items()}
-                try:
-                    await asyncio.gather(*(stage.start(name) for name in SERVICES))
-                    yield stage
-                finally:
-                    await stage.end()
+    if kafka:
+        async with on_postgres(home, CITYCARD_KAFKA=kafka, **variables) as stage:
+            yield stage
+        return
+    async with broker(home) as own, on_postgres(home, CITYCARD_KAFKA=own.address, **variables) as stage:
+        stage.broker = own
+        yield stage
 
 
 @asynccontextmanager
-async def broker(home: Path, port: int = 0) -> AsyncIterator[str]:
-    """An Apache Kafka broker on loopback; yields its address."""
-    port = port or free_port()
-    process = await start_broker(home, port)
+async def on_postgres(home: Path, **variables: str) -> AsyncIterator[Stage]:
+    """Each service as a process of its own, on one PostgreSQL, which keeps the log too if nothing else is said."""
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
+    settings = Settings(home=home)
+    database = Database(engine_home(settings) / "postgres")
+    await database.start()
     try:
-        yield f"127.0.0.1:{port}"
+        ports = {name: free_port() for name in SERVICES}
+        addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        limits = httpx.Limits(max_connections=None)
+        gateway = Gateway(addresses, httpx.AsyncHTTPTransport(limits=limits))
+        async with httpx.AsyncClient(transport=gateway, base_url="http://city", timeout=60) as web:
+            stage = Stage(settings, web, addresses, database=database)
+            stage.environment = _environment(home, {"CITYCARD_DATABASE_URL": database.dsn} | variables)
+            stage.commands = {name: ["serve", name, "--port", str(port)] for name, port in ports.items()}
+            try:
+                await asyncio.gather(*(stage.start(name) for name in SERVICES))
+                yield stage
+            finally:
+                await stage.end()
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(process.wait, 20)
-        process.kill()
+        await database.end()
 
 
-async def start_broker(home: Path, port: int) -> Process:
-    """Start a broker, or start it again on what it has kept; returns when it takes connections."""
-    command = ["deploy/kafka/broker", "run", "--data", str(home / "kafka"), "--port", str(port)]
-    process = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.DEVNULL)
-    async with asyncio.timeout(180):  # The first time, Maven collects the jars.
-        while True:
-            if process.poll() is not None:
-                raise NotReady("the Kafka broker did not start")
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return process
-            await asyncio.sleep(0.1)
+@asynccontextmanager
+async def broker(home: Path) -> AsyncIterator[Broker]:
+    """An Apache Kafka broker on loopback."""
+    started = Broker(home)
+    try:
+        await started.start()
+        yield started
+    finally:
+        await started.end()
 
 
 class Gateway(httpx.AsyncBaseTransport):
     """Sends each path to the service whose OpenAPI document has it, as the gateway in front of a real city does."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._addresses = dict(addresses)
+    def __init__(self, addresses: Mapping[str, str], inner: httpx.AsyncBaseTransport) -> None:
+        self._addresses, self._inner = dict(addresses), inner
         self._routes: list[tuple[re.Pattern[str], str]] = []
-        self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not self._routes:
@@ -168,11 +237,14 @@ async def until_ready(address: str, process: Process) -> None:
     raise NotReady(f"exit status {process.returncode}")
 
 
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(neighbours: int = 0) -> int:
+    """A loopback port that was free a moment ago, with as many free neighbours above it."""
+    while True:
+        with ExitStack() as probes, suppress(OSError):
+            first = probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            for nth in range(neighbours):
+                probes.enter_context(socket.create_server(("127.0.0.1", first + nth + 1)))
+            return int(first)
 
 
 def fresh(folder: Path) -> Path:
@@ -186,6 +258,9 @@ def _environment(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **own, **variables}
 
 
-@asynccontextmanager
-async def _there(kafka: str) -> AsyncIterator[str]:
-    yield kafka
+async def _ended(process: Process) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        await asyncio.to_thread(process.wait, 20)
+    process.kill()
+    process.wait()

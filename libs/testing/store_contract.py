@@ -47,13 +47,8 @@ def key_in(shard: int, nth: int = 0) -> str:
 def asked(command: object, stream: str = "card-1", expected: int = 0, facts: int = 1, **other: Any) -> Append:
     """A command that leaves this many facts; it is routed by its stream unless told otherwise."""
     told = [NewFact("noted", f'{{"by":"{command}","nth":{nth}}}') for nth in range(facts)]
-    return Append(
-        command_id=named(command),
-        stream=stream,
-        expected=expected,
-        facts=told,
-        **({"routing_key": stream, "effective_at": NOON} | other),
-    )
+    parts: dict[str, Any] = {"routing_key": stream, "effective_at": NOON} | other
+    return Append(command_id=named(command), stream=stream, expected=expected, facts=told, **parts)
 
 
 def published(nth: int = 0, data: str = "{}") -> NewMessage:

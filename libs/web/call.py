@@ -1,15 +1,18 @@
 """One request on its way to a decision: who asks, under which key, having seen what."""
 
+import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 
-from libs.eventsourcing.desk import Ask, Desk, Order, Receipt, Standing
+from libs.eventsourcing.desk import Ask, Desk, KeyReused, Order, Receipt, Standing
 from libs.kernel import Refused, Unfit
 from libs.kernel.ids import derived
 from libs.telemetry import current_traceparent
@@ -17,6 +20,7 @@ from libs.web.access import Access, NotAllowed
 from libs.web.tokens import Caller, Tokens
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 class IdempotencyKeyMissing(Refused):
@@ -45,12 +49,17 @@ class CallContext:
 
     caller: Caller
     action: str
-    command_id: Any
+    command_id: UUID
     fingerprint: bytes
     expected: int | None
     doors: Doors
     response: Response
     channel: str
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that nobody can guess, and that this act makes again when it is repeated."""
+        return hashlib.sha256(self.fingerprint + self.command_id.bytes).digest()
 
     def allow(self, *, city: str, outlet: str = "", department: str = "", person: str = "") -> None:
         """The second look, at the record itself. Raises NotAllowed.
@@ -103,6 +112,30 @@ class CallContext:
         self.allow(city=city, **desk.aggregate.belongs(standing.state))
         self.response.headers["ETag"] = f'"{standing.version}"'
         return standing
+
+
+class ActsOfThisProcess:
+    """Acts that leave no fact in any stream: one at a time, and said twice done once while the process lives."""
+
+    def __init__(self, remembered_max: int = 1_000) -> None:
+        self._remembered_max = remembered_max
+        self._done: OrderedDict[UUID, tuple[bytes, Any]] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def once(self, call: CallContext, act: Callable[[], Awaitable[T]]) -> T:
+        """The answer to this call, now or as it was given before. Raises KeyReused."""
+        async with self._turn:
+            if done := self._done.get(call.command_id):
+                fingerprint, answer = done
+                if fingerprint != call.fingerprint:
+                    raise KeyReused
+                call.response.headers["Idempotency-Replayed"] = "true"
+                return cast(T, answer)
+            fresh = await act()
+            self._done[call.command_id] = call.fingerprint, fresh
+            if len(self._done) > self._remembered_max:
+                self._done.popitem(last=False)
+            return fresh
 
 
 CHANNELS = {"hotline": "telephone", "citizen": "online", "bank": "bank", "department": "department"}

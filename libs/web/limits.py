@@ -1,5 +1,7 @@
 """A limit on everything that a stranger can send."""
 
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.web.problems import problem
@@ -33,14 +35,14 @@ class BodyLimit:
 
         async def noted(message: Message) -> None:
             nonlocal answered
-            answered = True
-            await send(message)
+            if got <= self._max or answered:
+                answered = True
+                await send(message)
 
-        try:
+        with suppress(_TooLarge):
             await self._app(scope, counted, noted)
-        except _TooLarge:
-            if not answered:
-                await self._too_large(scope, receive, send)
+        if got > self._max and not answered:  # Whatever the application has made of it.
+            await self._too_large(scope, receive, send)
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = problem(

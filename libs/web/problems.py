@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): every answer that is no success says what happened and what to do."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,8 @@ from libs.kernel import Outage, OutcomeUnknown, Refused, refusal_code
 from libs.telemetry import current_trace_id, log_for
 
 MEDIA_TYPE = "application/problem+json"
+
+UNREADABLE = "The body is not JSON; send a JSON object with Content-Type application/json."
 
 log = log_for("web")
 
@@ -89,12 +92,14 @@ EVERYWHERE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Answer every kind of failure as a problem."""
+def install(app: FastAPI, count: Callable[[str], None] = lambda _code: None) -> None:
+    """Answer every kind of failure as a problem; `count` hears the code of each refusal, of which there are few."""
 
     @app.exception_handler(Refused)
     async def refused(_request: Request, refusal: Refused) -> JSONResponse:
-        return problem(refusal.status, refusal_code(type(refusal)), str(refusal))
+        code = refusal_code(type(refusal))
+        count(code)
+        return problem(refusal.status, code, str(refusal))
 
     @app.exception_handler(Outage)
     async def outage(_request: Request, outage: Outage) -> JSONResponse:
@@ -105,7 +110,7 @@ def install(app: FastAPI) -> None:
             "outcome-unknown" if unknown else "out-of-reach",
             "Nobody knows whether your request was carried out; repeat it under the same Idempotency-Key to find out."
             if unknown
-            else "Something that this needs is out of reach; nothing was done. Repeat it with the same Idempotency-Key.",
+            else "Something that we need is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
             retryable=True,
             headers={"Retry-After": str(outage.retry_after_s)},
         )
@@ -117,7 +122,7 @@ def install(app: FastAPI) -> None:
         return problem(
             400 if unreadable else 422,
             "body-unreadable" if unreadable else "request-invalid",
-            "The body is not JSON; send a JSON object with Content-Type application/json."
+            UNREADABLE
             if unreadable
             else "The request does not fit this route; `errors` names each field and what is wrong with it.",
             errors=errors,
@@ -126,6 +131,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
         words = {
+            400: ("body-unreadable", UNREADABLE),
             404: ("no-such-address", "There is nothing at this address; /docs lists the routes."),
             405: ("method-not-allowed", "This address does not take this method; see the Allow header."),
         }
@@ -134,7 +140,8 @@ def install(app: FastAPI) -> None:
 
 
 def _fault(fault: Mapping[str, Any]) -> FieldFault:
-    """Says where and what, and never repeats what was sent: it may be personal data."""
+    """Says where and what, and never repeats what was sent: it may be personal data, even where a name should stand."""
     place, *rest = fault["loc"]
-    pointer = "/" + "/".join(map(str, rest)) if place == "body" else ".".join(map(str, rest)) or str(place)
+    named = [part if re.fullmatch(r"[A-Za-z_]{1,40}|[0-9]{1,9}", part) else "…" for part in map(str, rest)]
+    pointer = "/" + "/".join(named) if place == "body" else ".".join(named) or str(place)
     return FieldFault(pointer=pointer, detail=fault["msg"])

@@ -70,10 +70,12 @@ class Tokens:
         except (JoseError, ValueError) as error:
             raise TokenNeeded(why="yours was not signed by an issuer that this city trusts") from error
         now = self._machine.now().timestamp()
-        audience, ends_at = claims.get("aud"), claims.get("exp")
-        if claims.get("iss") != self._issuer or audience not in (AUDIENCE, [AUDIENCE]):
+        audience, begins_at, ends_at = claims.get("aud"), claims.get("nbf", 0), claims.get("exp")
+        if claims.get("iss") != self._issuer or AUDIENCE not in (
+            audience if isinstance(audience, list) else [audience]
+        ):
             raise TokenNeeded(why="yours was made for somebody else")
-        if not isinstance(ends_at, int | float) or claims.get("nbf", 0) > now + SKEW_S:
+        if not isinstance(ends_at, int | float) or not isinstance(begins_at, int | float) or begins_at > now + SKEW_S:
             raise TokenNeeded(why="yours does not say when it holds")
         named = {name: str(claims.get(name, "")) for name in ("role", "city", "outlet", "department", "person")}
         return Caller(str(claims.get("sub", "")), **named), float(ends_at)

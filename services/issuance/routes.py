@@ -15,7 +15,7 @@ from libs.kernel.ids import city_of
 from libs.runtime.service import Desks
 from libs.vault.port import Erased, Vault
 from libs.web.access import allowed
-from libs.web.bodies import Body, Text
+from libs.web.bodies import Body, Text, When
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.ids import (
@@ -51,7 +51,7 @@ from services.issuance.domain.batch.state import Batch, Stage
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding import decider as cards
 from services.issuance.domain.holding.commands import Activate, HandOver, WithdrawOrder
-from services.issuance.domain.holding.state import Holding
+from services.issuance.domain.holding.state import Holding, InHand, Life
 from services.issuance.domain.portrait import (
     PortraitNotAlone,
     PortraitNotColour,
@@ -106,8 +106,8 @@ class PersonErased(Missing):
 class AgentBody(Body):
     """Somebody who applies for another."""
 
-    relation: Text
-    """How the agent is related to the applicant, for example `guardian`."""
+    relation: Literal["guardian", "parent", "child", "spouse", "relative", "employer", "other"]
+    """How the agent is related to the applicant; names are on the papers, not here."""
     document: Document
     """The agent's own document."""
 
@@ -218,7 +218,7 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
                 documents=tuple(said.documents),
                 portrait=portrait,
                 agent=Agent(relation=said.agent.relation, document=said.agent.document) if said.agent else None,
-                receipt=_receipt(call.fingerprint),
+                receipt=_receipt(call.secret),
                 at=at,
                 under=bylaws.at(here, said.programme, at),
             )
@@ -392,8 +392,8 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
                 at=at,
             )
 
-        await call.handle(series, number_series, ask, city=here, correlation=batch)
-        return DrawnView(batch_id=batch, drawn=len(waiting))
+        receipt = await call.handle(series, number_series, ask, city=here, correlation=batch)
+        return DrawnView(batch_id=batch, drawn=receipt.state.taken)
 
     @routes.get(
         "/v1/batches/{batch_id}",
@@ -534,8 +534,16 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
     async def decide_card(card_id: str, ask: Any, call: Call) -> CardView:
         holding = holding_of(card_id)
         receipt = await call.handle(holdings, holding, ask, city=city_of(holding))
-        life = receipt.state.life_of(CardId(card_id))
-        return await view_card(card_id, receipt.state, life.active_from if life else city.now())
+        return await view_card(card_id, receipt.state, since(card_id, receipt.state))
+
+    def since(card_id: str, holding: Holding) -> datetime:
+        """Since when the card works, or lies in its holder's hand."""
+        match holding.life_of(CardId(card_id)), holding.coming:
+            case Life(active_from=at), _:
+                return at
+            case _, InHand(since=at):
+                return at
+        return city.now()
 
     def of_card(card_id: str, holding: Holding, at: datetime) -> IssuanceBylaw:
         if not holding.programme:
@@ -550,7 +558,7 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
     async def what_a_card_can_be_used_for(
         card_id: CardPath,
         call: Call,
-        at: Annotated[datetime | None, Query(description="An instant; now, if none is given.")] = None,
+        at: Annotated[When | None, Query(description="An instant; now, if none is given.")] = None,
     ) -> CardView:
         """A card, and for each of its functions whether it can be used at an instant, and why or why not."""
         holding = holding_of(card_id)
@@ -559,7 +567,8 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
 
     async def view_card(card_id: str, holding: Holding, at: datetime) -> CardView:
         stops = await questions.stops_of(CardId(card_id))
-        catalogue = of_card(card_id, holding, at).catalogue
+        life = holding.life_of(CardId(card_id))  # It bears what the bylaws gave it when it began to work, or later.
+        catalogue = of_card(card_id, holding, max(at, life.active_from) if life else city.now()).catalogue
         functions = usability(CardId(card_id), at, holding, stops, catalogue)
         view = card_view(holding_of(card_id), CardId(card_id), holding, at, functions)
         if view is None:

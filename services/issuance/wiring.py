@@ -36,8 +36,10 @@ from services.issuance.reactions import HEARS, REACTIONS
 from services.issuance.routes import router
 
 
-def _outlet_of(application: Application) -> Mapping[str, str]:
-    return {} if isinstance(application, Absent) else {"outlet": application.paper.outlet}
+def _outlet_and_person_of(application: Application) -> Mapping[str, str]:
+    if isinstance(application, Absent):
+        return {}
+    return {"outlet": application.paper.outlet, "person": application.paper.person_id}
 
 
 def _person_of(holding: Holding) -> Mapping[str, str]:
@@ -52,7 +54,7 @@ APPLICATION = Aggregate[Application](
     key=lambda command: str(command.application_id),
     tell=publishing.tell_of_application,
     routing_key=holding_of_application,
-    belongs=_outlet_of,
+    belongs=_outlet_and_person_of,
 )
 HOLDING = Aggregate[Holding](
     category="holding",

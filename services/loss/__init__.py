@@ -1,1 +1,1 @@
-"""A card stops within a second of the call, and never before its hour does anything change that nobody asked for."""
+"""A call stops a card within a second; what nobody signs for ends at its own hour, and nothing ends twice."""

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -20,7 +20,7 @@ from tests.docs.reading import ANYTHING, PAGES, ROOT, Block, Snippet, blocks, fi
 
 README, TOUR = ROOT / "README.md", ROOT / "docs" / "tour.md"
 BETWEEN = "\x1e"  # Printed in front of what each block prints.
-PATIENCE_S = 120
+PATIENCE_S = 240
 
 
 @pytest.mark.parametrize("page", [README, TOUR], ids=lambda page: page.name)
@@ -82,14 +82,14 @@ def _is_as_shown(output: Block, printed: str) -> bool:
     return reads_like(output.text, printed)
 
 
-def _settings_named_in(page: Path) -> Mapping[str, str]:
+def _settings_named_in(page: Path) -> dict[str, str]:
     """The settings with which the page says to start the platform."""
     console = "".join(block.text for block in blocks(page) if block.language == "console")
     return dict(re.findall(r"(CITYCARD_[A-Z_]+)=(\S+)", console))
 
 
 @contextmanager
-def _platform(home: Path, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def _platform(home: Path, settings: dict[str, str]) -> Iterator[dict[str, str]]:
     """A platform of the reader's own, and the environment in which its pages are typed."""
     port = _free_port()
     bare = {name: value for name, value in os.environ.items() if not name.startswith("CITYCARD_")}

@@ -18,5 +18,5 @@ def holding_of_notice(notice: str) -> HoldingId:
     """The holding whose holder is told. Raises IdMistyped."""
     holding, _, rest = notice.partition(".")
     if not (well_written(holding) and re.fullmatch("N[0-9A-F]{12}", rest)):
-        raise IdMistyped(id=notice[:40])
+        raise IdMistyped
     return HoldingId(holding)

@@ -30,7 +30,8 @@ def without_locks(schema: str) -> str:
 
 def numbered_by_a_sequence(schema: str) -> str:
     """The store as it is usually built: a sequence numbers the facts, and nobody waits for anybody."""
-    return f"create sequence {schema}.number;" + _replaced(without_locks(schema), POSITION, f"nextval('{schema}.number')")
+    number = f"{schema}.number"
+    return f"create sequence {number};" + _replaced(without_locks(schema), POSITION, f"nextval('{number}')")
 
 
 def _replaced(text: str, old: str, new: str) -> str:
@@ -140,12 +141,14 @@ async def test_no_reader_ever_skips_a_late_commit(pool: asyncpg.Pool, crowd: asy
 
 
 async def test_without_the_locks_two_writers_of_a_shard_collide(pool: asyncpg.Pool) -> None:
-    async with own_schema(pool, "planted", without_locks) as schema:
-        async with two_writers(pool, schema) as (first_commits, second):
-            await waits_for_a_lock(pool, schema)
-            await first_commits()
-            with pytest.raises(asyncpg.UniqueViolationError):
-                await second
+    async with (
+        own_schema(pool, "planted", without_locks) as schema,
+        two_writers(pool, schema) as (first_commits, second),
+    ):
+        await waits_for_a_lock(pool, schema)
+        await first_commits()
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await second
 
 
 async def test_the_proof_above_would_notice_a_skipped_commit(pool: asyncpg.Pool) -> None:
@@ -183,9 +186,7 @@ async def test_writers_of_different_shards_do_not_wait_for_each_other(pool: asyn
 
 
 @asynccontextmanager
-async def two_writers(
-    pool: asyncpg.Pool, schema: str
-) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Task[object]]]:
+async def two_writers(pool: asyncpg.Pool, schema: str) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Task[object]]]:
     """One has appended and not yet committed; another has begun to append to the same shard."""
 
     class Held:

@@ -129,11 +129,6 @@ async def test_questions_are_answered_in_the_order_and_number_asked_for(books: B
     assert not await many(STOP, "card_id", waiting=True, report=2)
 
 
-async def test_words_are_ordered_by_their_characters_not_by_a_language(books: Books) -> None:
-    await books.write([Put(SEEN, {"id": word}) for word in ("b", "B", "李", "a", "_", "10", "9")])
-    assert [row["id"] for row in await books.rows.many(SEEN, "id")] == sorted(("b", "B", "李", "a", "_", "10", "9"))
-
-
 @pytest.mark.parametrize("descending", [False, True])
 async def test_what_is_empty_counts_as_the_highest(books: Books, descending: bool) -> None:
     await books.write([stop("c1", until=hours(1)), stop("c2"), stop("c3", until=hours(2))])

@@ -52,7 +52,7 @@ bylaws = st.sampled_from([OURS, STERN, under(WUXI)])
 
 def some(command: Command, **other: Any) -> st.SearchStrategy[Command]:
     """This command at some moment, about some card."""
-    return st.builds(replace, st.just(command), **{"card_id": st.sampled_from(CARDS), "at": moments} | other)  # type: ignore[arg-type]
+    return st.builds(replace, st.just(command), **{"card_id": st.sampled_from(CARDS), "at": moments} | other)
 
 
 places = st.sampled_from([sign.place, OTHER_BANK, HALL, HOTLINE])
@@ -71,7 +71,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
         lambda pair: some(succeed, old_card_id=st.just(pair[0]), card_id=st.just(pair[1]), under=bylaws)
     ),
     some(announce, lapses_at=hours),
-    st.builds(replace, st.just(the_clock), card_id=st.sampled_from(CARDS), lapses_at=hours),  # type: ignore[arg-type]
+    st.builds(replace, st.just(the_clock), card_id=st.sampled_from(CARDS), lapses_at=hours),
 )
 lives = st.lists(commands, max_size=12).map(lambda asked: [enter_card, *asked])
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from libs.kernel import Due
 from services.loss.domain.decider import CardEnded, TooManyCalls, loss_desk
+from services.loss.domain.events import Event
 from services.loss.domain.state import Resting
 from tests.services.loss.desk_drawer import (
     AUTUMN,
@@ -72,7 +73,7 @@ def test_where_the_window_is_shorter_than_the_warning_the_holder_is_warned_at_on
 
 
 def test_three_calls_in_thirty_days_are_enough() -> None:
-    calls = [
+    calls: list[Event] = [
         fact
         for day in (-20, -10, 0)
         for fact in (
@@ -86,8 +87,8 @@ def test_three_calls_in_thirty_days_are_enough() -> None:
 
 
 def test_calls_about_a_predecessor_are_not_counted() -> None:
-    calls = [replace(called, at=NIGHT), lifted] * 3
-    assert after(issued, *calls, succeeded).calls == ()
+    calls: list[Event] = [called, lifted]
+    assert after(issued, *calls * 3, succeeded).calls == ()
 
 
 def test_a_card_that_has_woken_can_be_called_about_again() -> None:

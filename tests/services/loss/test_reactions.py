@@ -20,7 +20,6 @@ from tests.services.loss.desk_drawer import (
     HOLDING,
     LI,
     NEXT_CARD,
-    OURS,
     SPRING,
     decline,
     enter_card,
@@ -82,4 +81,3 @@ def test_a_message_that_comes_twice_changes_nothing_more() -> None:
 
 def test_nothing_is_heard_without_a_reaction() -> None:
     assert {get_type_hints(reaction)["told"] for reaction in REACTIONS} == set(HEARS)
-    assert OURS

@@ -9,7 +9,6 @@ from tests.services.loss.desk_drawer import (
     CARD,
     EVENING,
     HALL,
-    MORNING,
     NEXT_CARD,
     NOON,
     after,
@@ -72,7 +71,6 @@ def test_a_worn_card_that_is_lost_can_be_reported_and_found() -> None:
         card_id=CARD, since=EVENING, outlet=BANK.outlet
     )
     assert after(issued, worn, signed, lifted).card == InUse(card_id=CARD)
-    assert MORNING < NOON < EVENING
 
 
 def test_the_new_card_takes_the_worn_one_s_place() -> None:

@@ -17,7 +17,6 @@ from tests.services.loss.desk_drawer import (
     MORNING,
     NEXT_CARD,
     NIGHT,
-    NOON,
     OTHER_BANK,
     OURS,
     SECOND,
@@ -116,4 +115,3 @@ def test_the_accepting_outlet_is_remembered() -> None:
     desk = after(issued, signed)
     assert isinstance(desk.card, Lost)
     assert (desk.card.outlet, desk.card.since) == (BANK.outlet, MORNING)
-    assert NOON > MORNING

@@ -101,6 +101,7 @@ class InHand:
 
     order: Order
     plastic: Plastic
+    since: datetime
 
 
 Coming: TypeAlias = NothingComing | Waiting | Queued | InWork | Good | AtOutlet | InHand
@@ -222,7 +223,7 @@ def evolve(holding: Holding, fact: Event) -> Holding:
         case CardUnclaimed():
             return replace(holding, coming=NothingComing())
         case CardHandedOver():
-            return replace(holding, coming=InHand(order=_order(holding), plastic=_plastic(holding)))
+            return replace(holding, coming=InHand(order=_order(holding), plastic=_plastic(holding), since=fact.at))
         case CardActivated():
             return replace(holding, coming=NothingComing(), lives=(*holding.lives, _born(holding, fact)))
         case CardReplaced():

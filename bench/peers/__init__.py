@@ -1,0 +1,1 @@
+"""Programs that run in processes of their own: peers to be measured beside, and the load."""

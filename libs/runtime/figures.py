@@ -1,0 +1,160 @@
+"""The figures that operators and load balancers watch: what lies unread, unsent or aside, and for how long."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import nan
+
+from libs.eventsourcing.store import SHARDS, Store
+from libs.kernel import Outage
+from libs.kernel.clocks import Clock
+from libs.messaging.notebook import Notebook
+from libs.messaging.reader import Reader
+from libs.telemetry import Telemetry, log_for
+
+log = log_for("figures")
+
+
+@dataclass(frozen=True)
+class ReaderFigures:
+    """How far behind a reader is; `lag` is unknown (None) while the log does not answer."""
+
+    name: str
+    lag: int | None
+    last_poll_age_s: float
+    parked: int
+
+
+@dataclass(frozen=True)
+class ServiceFigures:
+    """What one service has still to do; `oldest_unsent_s` is machine time."""
+
+    service: str
+    unsent: int
+    oldest_unsent_s: float
+    parked_due: int
+    log_reachable: bool
+    readers: Sequence[ReaderFigures]
+
+
+class Backlog:
+    """What the relay has still to carry to the log.
+
+    A row of the outbox bears city time, so its age comes from the fact that it tells of. Only the first unsent row of a
+    shard can be its oldest, and it is looked up again only when the mark has moved: a log that is away costs nothing.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._heads: dict[int, tuple[int, datetime]] = {}
+        self.unsent = 0
+
+    async def look(self) -> None:
+        """Count what is unsent, and find the oldest of it. Raises Outage."""
+        ends, marks = await self._store.ends(), await self._store.marks()
+        behind = {shard: marks.get(shard, 0) for shard, end in ends.items() if end > marks.get(shard, 0)}
+        known = {shard: head for shard, head in self._heads.items() if behind.get(shard) == head[0]}
+        new = {shard: (mark, await self._recorded_at(shard, mark)) for shard, mark in (behind.items() - _marks(known))}
+        self._heads = known | new
+        self.unsent = sum(ends[shard] - mark for shard, mark in behind.items())
+
+    async def _recorded_at(self, shard: int, mark: int) -> datetime:
+        elsewhere = dict.fromkeys(range(SHARDS), 2**62)
+        (row,) = await self._store.outbox(elsewhere | {shard: mark}, 1)
+        return (await self._store.read(row.stream, row.version - 1))[0].recorded_at
+
+    def age_s(self, now: datetime) -> float:
+        """How long the oldest unsent message has been waiting; 0 if there is none."""
+        return max((now - at).total_seconds() for at in self._oldest(now))
+
+    def _oldest(self, now: datetime) -> Sequence[datetime]:
+        return [now, *(at for _, at in self._heads.values())]
+
+
+def _marks(heads: dict[int, tuple[int, datetime]]) -> set[tuple[int, int]]:
+    return {(shard, mark) for shard, (mark, _) in heads.items()}
+
+
+class Meter:
+    """Measures one service of this process. Ages grow by themselves, however long nothing can be measured."""
+
+    def __init__(
+        self, service: str, store: Store, readers: Sequence[Reader], notebook: Notebook, machine: Clock, to: Telemetry
+    ) -> None:
+        self._service, self._store, self._readers, self._notebook = service, store, readers, notebook
+        self._machine, self._to = machine, to
+        self._backlog = Backlog(store)
+        self._began: float | None = None
+        self._parked_due = 0
+        self._lag: dict[str, int | None] = {}
+        self._parked: dict[str, int] = {}
+        self.log_reachable = True
+        for reader in readers:
+            to.poll_age.labels(service, reader.name).set_function(lambda reader=reader: self.poll_age_s(reader))  # type: ignore[misc]
+        to.outbox_age.labels(service).set_function(self.oldest_unsent_s)
+
+    def begin(self) -> None:
+        """From now on the readers are expected to look for letters."""
+        self._began = asyncio.get_running_loop().time()
+
+    def poll_age_s(self, reader: Reader) -> float:
+        """How long ago a reader last looked for letters, or how long it has failed to since the start."""
+        if self._began is None:
+            return 0.0
+        return max(0.0, asyncio.get_running_loop().time() - max(self._began, reader.figures.polled_at))
+
+    def oldest_unsent_s(self) -> float:
+        """How long the oldest unsent message has been waiting."""
+        return self._backlog.age_s(self._machine.now())
+
+    async def measure(self) -> None:
+        """Look at the store and at the log; what cannot be looked at leaves the others alone."""
+        try:
+            await self._measure_store()
+        except Outage as away:
+            log.warning("figures are not to be had", service=self._service, error=str(away))
+        reachable = True
+        for reader in self._readers:
+            try:
+                self._lag[reader.name] = await reader.lag()
+            except Outage:
+                self._lag[reader.name] = None
+                reachable = reachable and reader.name == "own"  # That one reads from the store.
+        self.log_reachable = reachable
+        self._tell()
+
+    async def _measure_store(self) -> None:
+        await self._backlog.look()
+        self._parked_due = len(await self._store.parked())
+        for reader in self._readers:
+            self._parked[reader.name] = len(await self._notebook.parked(reader.name))
+
+    def _tell(self) -> None:
+        name, to = self._service, self._to
+        to.outbox.labels(name).set(self._backlog.unsent)
+        to.parked.labels(name, "due").set(self._parked_due)
+        to.log_reachable.labels(name).set(self.log_reachable)
+        for reader in self._readers:
+            lag = self._lag[reader.name]
+            to.lag.labels(name, reader.name).set(nan if lag is None else lag)
+            to.parked.labels(name, f"letter:{reader.name}").set(self._parked.get(reader.name, 0))
+
+    def told(self) -> ServiceFigures:
+        """The figures as of the last look, with ages of this moment."""
+        return ServiceFigures(
+            service=self._service,
+            unsent=self._backlog.unsent,
+            oldest_unsent_s=round(self.oldest_unsent_s(), 1),
+            parked_due=self._parked_due,
+            log_reachable=self.log_reachable,
+            readers=[
+                ReaderFigures(
+                    name=reader.name,
+                    lag=self._lag.get(reader.name),
+                    last_poll_age_s=round(self.poll_age_s(reader), 1),
+                    parked=self._parked.get(reader.name, 0),
+                )
+                for reader in self._readers
+            ],
+        )

@@ -1,0 +1,75 @@
+"""What issuance does whenever somebody else has done something."""
+
+from dataclasses import replace
+from typing import get_type_hints
+
+from services.identity.contracts import EntitlementJudged
+from services.issuance.domain.holding.events import Kind
+from services.issuance.reactions import (
+    HEARS,
+    REACTIONS,
+    when_a_card_is_cancelled_end_it,
+    when_a_reissue_is_ordered_make_a_new_card,
+    when_a_replacement_is_ordered_make_a_new_card,
+    when_identity_has_judged_note_the_verdict,
+)
+from services.loss.contracts import CancellationOrdered, ReissueOrdered, ReplacementOrdered
+from tests.services.issuance.card_drawer import (
+    ASKED,
+    BANK,
+    CARD,
+    GRANTS,
+    HOLDING,
+    LATER,
+    LI,
+    end_card,
+    note_verdict,
+    order_reissue,
+)
+
+judged = EntitlementJudged.model_validate(
+    {
+        "person_id": LI,
+        "holding_id": HOLDING,
+        "programme": "citizen-card",
+        "granted": True,
+        "rule": "hukou",
+        "article": "city order 36",
+        "facts_used": ["hukou (police)"],
+        "missing": [],
+        "functions": [{"function": one.function, "granted": one.granted, "because": one.because} for one in GRANTS],
+        "bylaws": "edition-1",
+        "at": ASKED,
+    }
+)
+
+
+def test_a_verdict_is_noted_with_its_reasons() -> None:
+    assert list(when_identity_has_judged_note_the_verdict(judged)) == [note_verdict]
+
+
+def test_a_verdict_says_what_is_missing() -> None:
+    no = judged.model_copy(update={"granted": False, "functions": [], "missing": ["hukou", "insured_employee"]})
+    because = "city order 36; one of these would do: hukou, insured_employee"
+    assert list(when_identity_has_judged_note_the_verdict(no)) == [
+        replace(note_verdict, granted=False, functions=(), because=because)
+    ]
+
+
+def test_a_lost_card_is_made_anew() -> None:
+    told = ReissueOrdered(holding_id=HOLDING, card_id=CARD, outlet=BANK, at=LATER)
+    assert list(when_a_reissue_is_ordered_make_a_new_card(told)) == [order_reissue]
+
+
+def test_a_worn_card_is_made_anew() -> None:
+    told = ReplacementOrdered(holding_id=HOLDING, card_id=CARD, outlet=BANK, reason="stained", at=LATER)
+    assert list(when_a_replacement_is_ordered_make_a_new_card(told)) == [replace(order_reissue, kind=Kind.REPLACEMENT)]
+
+
+def test_a_cancelled_card_ends() -> None:
+    told = CancellationOrdered(holding_id=HOLDING, card_id=CARD, reason="moved_away", at=LATER)
+    assert list(when_a_card_is_cancelled_end_it(told)) == [end_card]
+
+
+def test_every_reaction_is_to_something_that_is_heard() -> None:
+    assert {get_type_hints(reaction)["told"] for reaction in REACTIONS} <= set(HEARS)

@@ -1,0 +1,241 @@
+"""Every route with every role and with none: what is allowed stands in `access_matrix.txt`, reviewed line by line."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from libs.kernel.ids import derived
+from libs.runtime.app import RouteWithoutAction
+from libs.runtime.cli import ROLES, build_services
+from libs.runtime.house import House
+from libs.testing.town import Town, doors_of, memory_platform, town_settings
+from libs.web.access import action_of, allowed
+from libs.web.tokens import NOBODY, Caller
+from services.ids import application_id, batch_id, card_id, holding_id, person_id
+from tests.platform import (
+    CENTRE,
+    CLERK,
+    HALL,
+    HRSS,
+    ICBC,
+    PORTRAIT,
+    PUTUO,
+    WUXI,
+    ZHOUSHAN,
+    a_card_at_the_outlet,
+    applied,
+    id_card,
+    registered,
+)
+
+TABLE = Path(__file__).with_name("access_matrix.txt")
+
+SOMEBODY = person_id(ZHOUSHAN, derived("somebody"))
+HOLDING = holding_id(SOMEBODY, "citizen-card")
+IDS = {
+    "person_id": SOMEBODY,
+    "holding_id": HOLDING,
+    "card_id": card_id(HOLDING, 1),
+    "application_id": application_id(HOLDING, derived("hers")),
+    "batch_id": batch_id(ZHOUSHAN, derived("a batch")),
+    "notice_id": f"{HOLDING}.N0123456789AB",
+    "receipt": "7QK2-9XWM-4T0R",
+}
+QUERIES = {
+    "/v1/notices": {"holding_id": HOLDING},
+    "/v1/holdings": {"person_id": SOMEBODY},
+    "/v1/cards/{card_id}/liability": {"function": "medical"},
+}
+SIGNED = {"document": "id_card"}
+PASSPORT = {"kind": "passport", "number": "X0000001", "issuer": "USA"}
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "/v1/persons": {"document": id_card(born="19600101"), "name": "林小舟", "mobile": "13800005678"},
+    "/v1/persons/searches": PASSPORT,
+    "/v1/facts": {"document": PASSPORT, "fact": "hukou", "valid_from": "2020-01-01", "reference": "R-1"},
+    "/v1/persons/{person_id}/reveals": {"reason": "holder_asks"},
+    "/v1/persons/{person_id}/erasures": {"reason": "own_request"},
+    "/v1/applications": {
+        "person_id": SOMEBODY, "programme": "citizen-card", "documents": ["id_card"], "portrait": "AAAA",
+    },
+    "/v1/applications/{application_id}/supplement-requests": {"reason": "the photograph is blurred"},
+    "/v1/applications/{application_id}/rejections": {"reason": "withdrawn elsewhere"},
+    "/v1/applications/{application_id}/withdrawals": {"reason": "not wanted any more"},
+    "/v1/batches": {"programme": "citizen-card", "outlet": "zs-icbc-putuo"},
+    "/v1/batches/{batch_id}/returns": {"file": "card_number,card_ident,atr,box,failed_step,reason\ntotal,0\n"},
+    "/v1/batches/{batch_id}/receipts": {"counted": 0},
+    "/v1/cards/{card_id}/hand-overs": SIGNED,
+    "/v1/cards/{card_id}/pre-reports": {"verified_by": "knowledge"},
+    "/v1/cards/{card_id}/written-reports": SIGNED,
+    "/v1/cards/{card_id}/lifts": SIGNED,
+    "/v1/cards/{card_id}/reissues": SIGNED,
+    "/v1/cards/{card_id}/replacements": SIGNED | {"reason": "stained"},
+    "/v1/cards/{card_id}/cancellations": SIGNED | {"reason": "own_request"},
+    "/v1/notices/{notice_id}/decisions": {"send_again": False},
+}  # fmt: skip
+WITHOUT_A_RECORD = {"/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches"}  # They are about one's own city.
+
+
+def caller(role: str) -> Caller:
+    """Somebody of Zhoushan in this role, with all that the role can bear."""
+    match role:
+        case "nobody":
+            return NOBODY
+        case "clerk" | "bank":
+            return Caller(f"{role}-m", role, ZHOUSHAN, outlet={"clerk": "zs-dinghai", "bank": "zs-icbc-dinghai"}[role])
+        case "department":
+            return Caller("hrss-m", role, ZHOUSHAN, department="hrss")
+        case "citizen":
+            return Caller("citizen-m", role, ZHOUSHAN, person=SOMEBODY)
+        case "operator":
+            return Caller("operator-m", role)
+    return Caller(f"{role}-m", role, ZHOUSHAN)
+
+
+def routes_of(town: Town) -> Iterator[tuple[str, str, str]]:
+    """Method, path and action of every route of the process that names an action."""
+    routers = [route.original_router for route in town.app.routes if hasattr(route, "original_router")]
+    assert len(routers) == 1 + len(town.house.services), "the house's own routes, and each service's"
+    found = {
+        (method, route.path, action)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and (action := action_of(route))
+        for method in route.methods
+    }
+    return iter(sorted(found, key=lambda one: (one[1], one[0])))
+
+
+async def outcome(town: Town, who: Caller, method: str, path: str) -> str:
+    """What the doors say; whatever comes after them is somebody else's test."""
+    sent: dict[str, Any] = {"params": QUERIES.get(path, {})}
+    if method == "POST":
+        sent["json"] = {"by_s": 0} if path == "/v1/city-time/advances" else BODIES.get(path, {})
+    answer = await town.call(who, method, path.format(**IDS), **sent)
+    assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+    assert answer.status_code != 422 or answer.json()["code"] != "request-invalid", f"{path}: give it a body that fits"
+    code = answer.json()["code"] if answer.status_code in (401, 403) else ""
+    return {"not-allowed": "denied", "token-needed": "login"}.get(code, "allowed")
+
+
+async def test_every_route_lets_in_whom_the_reviewed_table_says_and_nobody_else(town: Town) -> None:
+    roles = ["nobody", *ROLES]
+    lines = [f"{'':<5}{'':<54}{'':<26}" + "".join(f"{role:<12}" for role in roles)]
+    for method, path, action in routes_of(town):
+        outcomes = await asyncio.gather(*(outcome(town, caller(role), method, path) for role in roles))
+        lines.append(f"{method:<5}{path:<54}{action:<26}" + "".join(f"{one:<12}" for one in outcomes))
+    assert [line.rstrip() for line in lines] == TABLE.read_text().splitlines()
+
+
+async def test_whoever_works_for_another_city_is_a_stranger_here(town: Town) -> None:
+    for method, path, action in routes_of(town):
+        about_a_record = "{" in path or path in QUERIES or (path in BODIES and path not in WITHOUT_A_RECORD)
+        if not about_a_record or await outcome(town, NOBODY, method, path) == "allowed":
+            continue
+        # Operators run the platform for all its cities.
+        abroad = [replace(caller(role), city=WUXI) for role in ROLES if (role, action) != ("operator", "notice:look")]
+        outcomes = await asyncio.gather(*(outcome(town, who, method, path) for who in abroad))
+        let_in = [who.role for who, what in zip(abroad, outcomes, strict=True) if what != "denied"]
+        assert not let_in, f"{method} {path} lets in strangers"
+
+
+async def test_papers_are_their_own_outlets_business(town: Town) -> None:
+    person = await registered(town, CLERK, HRSS)
+    application = (await applied(town, CLERK, person, "citizen-card"))["application_id"]
+    for stranger in (HALL, ICBC, PUTUO):
+        for method, act in (("GET", ""), ("POST", "/acceptances"), ("POST", "/supplements")):
+            sent = {"json": {}} if method == "POST" else {}
+            answer = await town.call(stranger, method, f"/v1/applications/{application}{act}", **sent)
+            assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed"), f"{stranger.id}: {act}"
+    assert (await town.get(CLERK, f"/v1/applications/{application}"))["status"] == "accepted"
+    assert (await town.get(CENTRE, f"/v1/applications/{application}"))["status"] == "accepted"
+
+
+async def test_a_card_is_handed_over_where_it_lies(town: Town) -> None:
+    _, card = await a_card_at_the_outlet(town)
+    elsewhere = await town.post(HALL, f"/v1/cards/{card}/hand-overs", SIGNED, expect=403)
+    assert elsewhere["code"] == "card-elsewhere"
+    await town.post(CLERK, f"/v1/cards/{card}/hand-overs", SIGNED)
+
+
+async def test_a_citizen_touches_nothing_but_her_own(town: Town) -> None:
+    person, card = await a_card_at_the_outlet(town)
+    papers = {"person_id": person, "programme": "citizen-card", "documents": ["id_card"], "portrait": PORTRAIT}
+    application = (await town.post(CLERK, "/v1/applications", papers))["application_id"]
+    holder = Caller("holder-m", "citizen", ZHOUSHAN, person=person)
+    for stranger in (replace(holder, id="stranger-m", person=SOMEBODY), replace(holder, id="empty-m", person="")):
+        await town.get(stranger, f"/v1/cards/{card}", expect=403)
+        await town.get(stranger, f"/v1/cards/{card}/timeline", expect=403)
+        await town.get(stranger, "/v1/holdings", person_id=person, expect=403)
+        await town.post(stranger, f"/v1/cards/{card}/activations", expect=403)
+        await town.post(stranger, f"/v1/applications/{application}/withdrawals", {"reason": "mine"}, expect=403)
+    await town.get(holder, f"/v1/cards/{card}")
+    await town.post(holder, f"/v1/applications/{application}/withdrawals", {"reason": "not wanted any more"})
+
+
+async def test_a_clerk_without_an_outlet_is_no_clerk(town: Town) -> None:
+    await town.post(replace(CLERK, outlet=""), "/v1/persons", BODIES["/v1/persons"], expect=403)
+
+
+async def test_every_post_needs_an_idempotency_key(town: Town) -> None:
+    posts = [path for method, path, _ in routes_of(town) if method == "POST"]
+    assert len(posts) > 20
+    for path in posts:
+        sent = {"json": {"by_s": 0} if path == "/v1/city-time/advances" else BODIES.get(path, {})}
+        who = await whoever_may(town, path)
+        for key in ({}, {"Idempotency-Key": ""}, {"Idempotency-Key": "a space"}, {"Idempotency-Key": "k" * 256}):
+            headers = {"Authorization": f"Bearer {town.token(who)}"} | key
+            answer = await town.web.post(path.format(**IDS), headers=headers, **sent)
+            assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-missing"), path
+
+
+async def whoever_may(town: Town, path: str) -> Caller:
+    """Somebody whom the doors let do this."""
+    for role in ROLES:
+        if await outcome(town, caller(role), "POST", path) == "allowed":
+            return caller(role)
+    raise AssertionError(f"nobody may {path}")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_service_with_a_route_that_names_no_action_does_not_start(tmp_path: Path, shown: bool) -> None:
+    house = house_in_memory(tmp_path)
+
+    @house.services[0].router.get("/v1/back-door", include_in_schema=shown)
+    async def back_door() -> None: ...
+
+    with pytest.raises(RouteWithoutAction, match="/v1/back-door"):
+        doors_of(house)
+
+
+def test_a_service_with_a_door_of_another_kind_does_not_start(tmp_path: Path) -> None:
+    house = house_in_memory(tmp_path)
+    house.services[0].router.routes.append(Route("/v1/side-door", endpoint=lambda _request: None))
+    with pytest.raises(RouteWithoutAction, match="/v1/side-door"):
+        doors_of(house)
+
+
+async def test_an_action_that_no_rule_mentions_is_denied_to_everybody(town: Town) -> None:
+    access = town.app.state.doors.access
+    for role in ROLES:
+        assert not access.allows(caller(role), "loss:forgive", city=ZHOUSHAN, outlet="zs-dinghai", own=True)
+
+
+def test_a_route_can_be_asked_for_its_action() -> None:
+    router = APIRouter()
+
+    @router.get("/one", dependencies=[allowed("loss:look")])
+    async def one() -> None: ...
+
+    assert [action_of(route) for route in router.routes if isinstance(route, APIRoute)] == ["loss:look"]
+
+
+def house_in_memory(home: Path) -> House:
+    platform = memory_platform(town_settings(home))
+    return House(platform, build_services(platform))
