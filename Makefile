@@ -47,5 +47,5 @@ lock: ## lock the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -o requirements.lock
 
-clean: ## remove the environment and everything that `make run` has kept
+clean: ## remove the environment and .citycard, where `make run` keeps everything
 	rm -rf .venv .citycard

@@ -40,7 +40,7 @@ HRSS = Caller("hrss-1", "department", CITY, department="hrss")
 OPERATOR = Caller("operator-1", "operator")
 
 CALL, SIGN, LIFT = "pre-reports", "written-reports", "lifts"
-FACT_OF = {CALL: "LossPreReported", SIGN: "LossReported", LIFT: "LossLifted"}
+FACT_OF = {CALL: "loss-pre-reported", SIGN: "loss-reported", LIFT: "loss-lifted"}
 """The one fact that each acknowledged act at the loss desk must have left, where it was not a repetition."""
 
 PORTRAIT = base64.b64encode(portrait()).decode()

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from libs.runtime.embedded_postgres import EmbeddedPostgres
+from libs.testing.stage import Broker, broker
 from tests import engines
 
 pytest_plugins = ["tests.platform"]
@@ -64,3 +65,22 @@ async def engine(dsn: str) -> AsyncIterator[AsyncEngine]:
     opened = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
     yield opened
     await opened.dispose()
+
+
+@pytest.fixture(scope="session")
+async def kafka(workshop: Path) -> AsyncIterator[str]:
+    """A Kafka broker for the whole session; tests keep apart by topic, or empty the platform's own."""
+    if engines.choose_kafka() == "env":
+        yield os.environ["CITYCARD_TEST_KAFKA"]
+        return
+    async with broker(workshop) as started:
+        yield started.address
+
+
+@pytest.fixture
+async def own_broker(workshop: Path, request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    """A broker that a test may kill."""
+    if engines.choose_kafka() != "jars":
+        pytest.skip("needs a broker that may be killed: set CITYCARD_TEST_KAFKA_ENGINE=jars")
+    async with broker(workshop / request.node.name) as started:
+        yield started

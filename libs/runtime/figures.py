@@ -8,12 +8,9 @@ from math import nan
 
 from libs.eventsourcing.store import SHARDS, Store
 from libs.kernel import Outage
-from libs.kernel.clocks import Clock
-from libs.messaging.notebook import Notebook
+from libs.messaging.bus import topic_of
 from libs.messaging.reader import Reader
-from libs.telemetry import Telemetry, log_for
-
-log = log_for("figures")
+from libs.runtime.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,10 @@ def _marks(heads: dict[int, tuple[int, datetime]]) -> set[tuple[int, int]]:
 class Meter:
     """Measures one service of this process. Ages grow by themselves, however long nothing can be measured."""
 
-    def __init__(
-        self, service: str, store: Store, readers: Sequence[Reader], notebook: Notebook, machine: Clock, to: Telemetry
-    ) -> None:
-        self._service, self._store, self._readers, self._notebook = service, store, readers, notebook
-        self._machine, self._to = machine, to
+    def __init__(self, platform: Platform, service: str, store: Store, readers: Sequence[Reader]) -> None:
+        self._service, self._store, self._readers = service, store, readers
+        self._notebook, self._bus = platform.notebook(service), platform.bus
+        self._machine, self._to = platform.machine, platform.telemetry
         self._backlog = Backlog(store)
         self._began: float | None = None
         self._parked_due = 0
@@ -91,8 +87,8 @@ class Meter:
         self._parked: dict[str, int] = {}
         self.log_reachable = True
         for reader in readers:
-            to.poll_age.labels(service, reader.name).set_function(lambda reader=reader: self.poll_age_s(reader))  # type: ignore[misc]
-        to.outbox_age.labels(service).set_function(self.oldest_unsent_s)
+            self._to.poll_age.labels(service, reader.name).set_function(lambda reader=reader: self.poll_age_s(reader))  # type: ignore[misc]
+        self._to.outbox_age.labels(service).set_function(self.oldest_unsent_s)
 
     def begin(self) -> None:
         """From now on the readers are expected to look for letters."""
@@ -108,37 +104,32 @@ class Meter:
         """How long the oldest unsent message has been waiting."""
         return self._backlog.age_s(self._machine.now())
 
-    async def measure(self) -> None:
-        """Look at the store and at the log; what cannot be looked at leaves the others alone."""
+    async def measure_store(self) -> None:
+        """Look at the store. Raises Outage."""
+        await self._backlog.look()
+        self._to.outbox.labels(self._service).set(self._backlog.unsent)
+        self._parked_due = len(await self._store.parked())
+        self._to.parked.labels(self._service, "due").set(self._parked_due)
+        for reader in self._readers:
+            self._parked[reader.name] = parked = len(await self._notebook.parked(reader.name))
+            self._to.parked.labels(self._service, f"letter:{reader.name}").set(parked)
+
+    async def measure_lag(self) -> None:
+        """Look at how far the readers are behind; this takes its time while the log is away."""
         try:
-            await self._measure_store()
-        except Outage as away:
-            log.warning("figures are not to be had", service=self._service, error=str(away))
-        reachable = True
+            await self._bus.ends([topic_of(self._service)])
+            reachable = True
+        except Outage:
+            reachable = False
         for reader in self._readers:
             try:
-                self._lag[reader.name] = await reader.lag()
+                lag: int | None = await reader.lag()
             except Outage:
-                self._lag[reader.name] = None
-                reachable = reachable and reader.name == "own"  # That one reads from the store.
+                lag = None
+            self._lag[reader.name] = lag
+            self._to.lag.labels(self._service, reader.name).set(nan if lag is None else lag)
         self.log_reachable = reachable
-        self._tell()
-
-    async def _measure_store(self) -> None:
-        await self._backlog.look()
-        self._parked_due = len(await self._store.parked())
-        for reader in self._readers:
-            self._parked[reader.name] = len(await self._notebook.parked(reader.name))
-
-    def _tell(self) -> None:
-        name, to = self._service, self._to
-        to.outbox.labels(name).set(self._backlog.unsent)
-        to.parked.labels(name, "due").set(self._parked_due)
-        to.log_reachable.labels(name).set(self.log_reachable)
-        for reader in self._readers:
-            lag = self._lag[reader.name]
-            to.lag.labels(name, reader.name).set(nan if lag is None else lag)
-            to.parked.labels(name, f"letter:{reader.name}").set(self._parked.get(reader.name, 0))
+        self._to.log_reachable.labels(self._service).set(reachable)
 
     def told(self) -> ServiceFigures:
         """The figures as of the last look, with ages of this moment."""

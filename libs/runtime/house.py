@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from libs.kernel import Outage
@@ -63,7 +63,7 @@ class Household:
         if service.topics:
             feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
             self.readers.append(Reader("city", feed, notebook, others.react, others.project))
-        self.meter = Meter(service.name, self.store, self.readers, notebook, platform.machine, platform.telemetry)
+        self.meter = Meter(platform, service.name, self.store, self.readers)
 
     def reader(self, name: str) -> Reader | None:
         return next((reader for reader in self.readers if reader.name == name), None)
@@ -91,6 +91,8 @@ class House:
         for home in self.households:
             name = home.service.name
             home.meter.begin()
+            for measure in (home.meter.measure_store, home.meter.measure_lag):
+                self._tasks.append(asyncio.create_task(self._look_after(measure), name=f"{name} caretaker"))
             self._workers += [
                 Worker(f"{name} relay", home.relay.step, home.relay.wait),
                 Worker(f"{name} timer", home.timer.step, lambda home=home: home.wait_for_work(TIMER_LOOK_S)),  # type: ignore[misc]
@@ -99,7 +101,6 @@ class House:
                     for reader in home.readers
                 ),
             ]
-        self._tasks.append(asyncio.create_task(self._look_after(), name="caretaker"))
         if isinstance(self.platform.city, SharedCityTime):
             self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
 
@@ -171,9 +172,11 @@ class House:
             name, figures = home.service.name, home.meter.told()
             if not figures.log_reachable:
                 worries.append(f"{name}: the log does not answer")
-            for reader in figures.readers:
-                if reader.last_poll_age_s > poll_age_max_s:
-                    worries.append(f"{name}: reader {reader.name} has not looked for letters lately")
+            worries += [
+                f"{name}: reader {reader.name} has not looked for letters lately"
+                for reader in figures.readers
+                if reader.last_poll_age_s > poll_age_max_s
+            ]
             if parked := figures.parked_due + sum(reader.parked for reader in figures.readers):
                 worries.append(f"{name}: {parked} letters or due commands are parked")
         return worries
@@ -188,15 +191,16 @@ class House:
         return [home.meter.told() for home in self.households]
 
     async def measure(self) -> None:
-        """Take all figures anew."""
-        for home in self.households:
-            await home.meter.measure()
+        """Take all figures anew. Raises Outage."""
+        await asyncio.gather(*(home.meter.measure_store() for home in self.households))
+        await asyncio.gather(*(home.meter.measure_lag() for home in self.households))
 
-    async def _look_after(self) -> None:
-        """Keep the figures that operators watch."""
+    @staticmethod
+    async def _look_after(measure: Callable[[], Awaitable[None]]) -> None:
+        """Keep some of the figures that operators watch."""
         while True:
             try:
-                await self.measure()
+                await measure()
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
             await asyncio.sleep(MEASURE_S)

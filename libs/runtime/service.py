@@ -147,7 +147,11 @@ class Timer:
         due = await self._store.due(self._city.now(), 200)
         now = self._monotonic()
         ready = [one for one in due if self._not_before.get(one.id, now) <= now]
-        return sum(await asyncio.gather(*map(self._settle, ready)))
+        outcomes = await asyncio.gather(*map(self._settle, ready), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome  # Only now: nobody goes on behind the back of the next step.
+        return sum(outcome is True for outcome in outcomes)
 
     async def _settle(self, due: DueCommand) -> bool:
         try:
@@ -159,8 +163,8 @@ class Timer:
         except Outage:
             raise
         except Exception as error:
-            self._not_before[due.id] = self._monotonic() + 0.1 * 4**due.attempts
             park = due.attempts + 1 >= self.ATTEMPTS_MAX
+            self._not_before[due.id] = self._monotonic() + (0 if park else 0.1 * 4**due.attempts)
             await self._store.postpone(due.id, f"{type(error).__name__}: {error}", park)
             return False
         self._not_before.pop(due.id, None)

@@ -26,7 +26,7 @@ def message(shard: int, sequence: int, service: str = "toy", key: str = "", **ot
         time=NOON + timedelta(milliseconds=sequence),
         key=key or f"key{shard}",
         data=other.get("data", f'{{"n":{sequence}}}'),
-        meta=other.get("meta", '{"actor":"李"}'),
+        meta=other.get("meta", '{"actor": "李"}'),
     )
 
 

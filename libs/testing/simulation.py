@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -27,7 +28,10 @@ from libs.messaging.message import Message
 from libs.messaging.notebook import Memory, MemoryNotebook, Notebook, Page, Parked
 from libs.messaging.readmodel import MemoryRows, Row, Rows
 from libs.runtime.citytime import CityTime
-from libs.runtime.house import House
+from libs.runtime.house import IDLE_S, TIMER_LOOK_S, Household
+from libs.runtime.platform import Platform
+from libs.runtime.service import Service
+from libs.runtime.worker import Worker
 from libs.testing.loop import OWNER, Mortal, SeededLoop
 from libs.vault.port import Vault
 
@@ -459,11 +463,23 @@ class VaultLine(Line):
         await self.write(lambda: self._vault.erase(person))
 
 
-class QuietHouse(House):
-    """The house as it is, without the caretaker who keeps figures for operators."""
+class Crew:
+    """Those who work for the services of one process, as `House` employs them; nobody here keeps figures."""
 
-    async def _look_after(self) -> None:
-        return
+    def __init__(self, platform: Platform, services: Sequence[Service]) -> None:
+        self.services = list(services)
+        self._homes = [Household(platform, service) for service in services]
+        self.workers: list[Worker] = []
+
+    def start(self) -> None:
+        for home in self._homes:
+            name = home.service.name
+            wait = partial(home.wait_for_work, TIMER_LOOK_S)
+            self.workers += [
+                Worker(f"{name} relay", home.relay.step, home.relay.wait),
+                Worker(f"{name} timer", home.timer.step, wait),
+                *(Worker(f"{name} {one.name}", one.step, partial(one.wait, IDLE_S)) for one in home.readers),
+            ]
 
 
 class Process(Mortal):
@@ -473,14 +489,14 @@ class Process(Mortal):
         super().__init__(name)
         self.world, self.services = world, list(services)
         self.city = CityTime(world.machine, world.city.ahead)
-        self.house: House | None = None
+        self.crew: Crew | None = None
         self._asked: list[asyncio.Future[Any]] = []
         self.context = world.context.copy()
         self.context.run(OWNER.set, self)
 
-    def start(self, house: House) -> None:
-        self.house = house
-        self.context.run(house.start)
+    def start(self, crew: Crew) -> None:
+        self.crew = crew
+        self.context.run(crew.start)
 
     def kill(self) -> None:
         """Nothing that it was about to do is done, and nobody who waits for it gets an answer."""

@@ -32,10 +32,10 @@ from libs.telemetry import Telemetry
 from libs.testing.loop import AsleepForEver
 from libs.testing.simulation import (
     BusLine,
+    Crew,
     Line,
     NotebookLine,
     Process,
-    QuietHouse,
     RowsLine,
     StoreLine,
     VaultLine,
@@ -205,7 +205,7 @@ class City(World):
             notebook=lambda service: NotebookLine(process, self.notebooks[service], f"the store of {service}"),
         )
         built = [self._build(platform, service, process) for service in services]
-        process.start(QuietHouse(platform, built))
+        process.start(Crew(platform, built))
         self.note(name, f"starts with {', '.join(services)}")
         return process
 
@@ -527,7 +527,7 @@ def swift() -> Iterator[None]:
             stack.enter_context(patch.object(import_module(f"services.{service}.routes"), "APIRouter", Doors))
         stack.enter_context(patch.object(service_module, "codec_of", codecs))
         stack.enter_context(patch.object(pictures, "examine", _examined()))
-        stack.enter_context(patch.object(import_module("libs.runtime.house"), "log", _Silence()))
+        stack.enter_context(patch.object(import_module("libs.runtime.worker"), "log", _Silence()))
         yield
 
 

@@ -144,7 +144,7 @@ class Oracle(Witness):
                 book.entered.add(card)
             case "loss-pre-reported":
                 self.must(book.standing == "none", "INV-10", f"{card} was reported while it was {book.standing}")
-                self.must(moment_of(said["lapses_at"]) > now, "INV-11", f"the report on {card} lapses before it begins")
+                self.must(moment_of(said["lapses_at"]) > moment_of(said["at"]), "INV-11", f"the report on {card} lapses before it begins")
                 lapses_at = moment_of(said["lapses_at"])
                 until = None if said["ends_card"] else lapses_at
                 book.stretches.append(Stretch(card, self._stops(said), lapses_at, until))

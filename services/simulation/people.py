@@ -370,9 +370,8 @@ _LOSSES: tuple[Callable[[People, Somebody, str], Any], ...] = (
 
 async def _walk_in(process: Process, act: Act) -> Any:
     """What HTTP does with a request before its endpoint runs, and then the endpoint."""
-    house = process.house
-    assert house is not None
-    (service,) = (one for one in house.services if one.name == act.service)
+    assert process.crew is not None
+    (service,) = (one for one in process.crew.services if one.name == act.service)
     router: Any = service.router
     endpoint, action = router.endpoints[act.door]
     call = CallContext(

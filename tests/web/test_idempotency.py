@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import pytest
 
 from libs.testing.town import Town, return_file
 from libs.web.tokens import Caller
@@ -197,11 +196,10 @@ async def test_what_has_changed_since_you_looked_is_not_overwritten(town: Town) 
     assert any_.status_code == 201
 
 
-@pytest.mark.parametrize("said", ["3", 'W/"3"', '"three"', '""', '"-1"', '"3", "4"', '"' + "9" * 30 + '"'])
-async def test_an_if_match_that_was_not_given_out_here_is_refused(town: Town, said: str) -> None:
+async def test_an_if_match_that_was_not_given_out_here_is_refused(town: Town) -> None:
     _, card = await a_card_in_use(town)
-    answer = await town.call(
-        HOTLINE, "POST", f"/v1/cards/{card}/pre-reports", json={"verified_by": "knowledge"}, headers={"If-Match": said}
-    )
-    assert (answer.status_code, answer.json()["code"]) == (422, "if-match-unreadable")
+    path, body = f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"}
+    for said in ("3", 'W/"3"', '"three"', '""', '"-1"', '"3", "4"', f'"{"9" * 30}"'):
+        answer = await town.call(HOTLINE, "POST", path, json=body, headers={"If-Match": said})
+        assert (answer.status_code, answer.json()["code"]) == (422, "if-match-unreadable"), said
     assert (await town.get(CLERK, f"/v1/cards/{card}/loss"))["status"] == "in_use"
