@@ -15,9 +15,10 @@ import uvicorn
 from libs.eventsourcing.durability import UnsafeDurability
 from libs.kernel.ids import derived
 from libs.runtime.app import build_app
-from libs.runtime.citypack import PackUnfit, load_packs
+from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
 from libs.runtime.citytime import MachineClock
 from libs.runtime.development import issuer_key, trusted_keys
+from libs.runtime.doctor import Finding, examine, summary
 from libs.runtime.embedded_postgres import CannotServe
 from libs.runtime.engines import open_platform
 from libs.runtime.house import House
@@ -37,6 +38,14 @@ ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department"
 def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[Service]:
     """Put these services together."""
     return [importlib.import_module(f"services.{name}.wiring").build(platform) for name in names]
+
+
+def check_bylaws(packs: CityPacks) -> None:
+    """Let every service look at what a city has decided. Raises PackUnfit."""
+    for service in SERVICES:
+        check = getattr(importlib.import_module(f"services.{service}.wiring"), "check_bylaws", None)
+        if check is not None:
+            check(packs)
 
 
 class Server(uvicorn.Server):
@@ -112,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--as", dest="name", default="", help="an opaque id of the caller")
     token.set_defaults(run=_token)
 
+    doctor = commands.add_parser("doctor", help="check engines, durability, migrations, clocks, keys; say what to do")
+    doctor.set_defaults(run=_doctor)
+
     bylaws = commands.add_parser("bylaws", help="check the city packs")
     bylaws.add_argument("act", choices=("check",))
     bylaws.add_argument("folder", nargs="?", type=Path, default=Path("deploy"))
@@ -177,12 +189,23 @@ def _token(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(_asked: argparse.Namespace) -> int:
+    async def visit() -> list[Finding]:
+        settings, findings = Settings(), []
+        configure_logging(settings.log_style, "error")
+        async for finding in examine(settings, SERVICES, check_bylaws):
+            findings.append(finding)
+            print(finding, flush=True)
+        return findings
+
+    findings = asyncio.run(visit())
+    print(summary(findings))
+    return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
 def _bylaws(asked: argparse.Namespace) -> int:
     packs = load_packs(asked.folder)
-    for service in SERVICES:
-        check = getattr(importlib.import_module(f"services.{service}.wiring"), "check_bylaws", None)
-        if check is not None:
-            check(packs)
+    check_bylaws(packs)
     for pack in packs:
         print(f"{pack.name} ({pack.code}), edition {pack.hash}: {', '.join(pack.programmes)}")
     return 0

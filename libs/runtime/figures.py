@@ -51,9 +51,11 @@ class Backlog:
         """Count what is unsent, and find the oldest of it. Raises Outage."""
         ends, marks = await self._store.ends(), await self._store.marks()
         behind = {shard: marks.get(shard, 0) for shard, end in ends.items() if end > marks.get(shard, 0)}
-        known = {shard: head for shard, head in self._heads.items() if behind.get(shard) == head[0]}
-        new = {shard: (mark, await self._recorded_at(shard, mark)) for shard, mark in (behind.items() - _marks(known))}
-        self._heads = known | new
+        heads = {}
+        for shard, mark in behind.items():
+            known = self._heads.get(shard)
+            heads[shard] = known if known and known[0] == mark else (mark, await self._recorded_at(shard, mark))
+        self._heads = heads
         self.unsent = sum(ends[shard] - mark for shard, mark in behind.items())
 
     async def _recorded_at(self, shard: int, mark: int) -> datetime:
@@ -63,14 +65,7 @@ class Backlog:
 
     def age_s(self, now: datetime) -> float:
         """How long the oldest unsent message has been waiting; 0 if there is none."""
-        return max((now - at).total_seconds() for at in self._oldest(now))
-
-    def _oldest(self, now: datetime) -> Sequence[datetime]:
-        return [now, *(at for _, at in self._heads.values())]
-
-
-def _marks(heads: dict[int, tuple[int, datetime]]) -> set[tuple[int, int]]:
-    return {(shard, mark) for shard, (mark, _) in heads.items()}
+        return max((now - at).total_seconds() for at in (now, *(at for _, at in self._heads.values())))
 
 
 class Meter:

@@ -17,6 +17,7 @@ import httpx
 from libs.kernel.ids import derived
 from libs.messaging.bus import PARTITIONS, Bus, Letter, topic_of
 from libs.messaging.kafka import KafkaBus
+from libs.messaging.message import Message
 from libs.messaging.postgres import PostgresBus
 from libs.testing.stage import SERVICES, NotReady, Stage
 from libs.testing.town import Visitors
@@ -277,3 +278,29 @@ async def everything(bus: Bus, service: str, group: str = "audit") -> list[Lette
     finally:
         await feed.close()
     return letters
+
+
+FLEETING = ("reader_position", "relayed", "alembic_version")
+"""Tables that say how far somebody has come, and not what has happened."""
+
+
+async def everything_stored(pool: asyncpg.Pool, services: Sequence[str] = SERVICES) -> dict[str, list[str]]:
+    """All that services have stored, table by table and row by row: facts, commands, read models, what readers saw."""
+    tables = await pool.fetch(
+        "select schemaname || '.' || tablename as name from pg_tables where schemaname = any($1) "
+        "and not tablename = any($2) order by 1", list(services), list(FLEETING)
+    )  # fmt: skip
+    return {
+        table["name"]: sorted(str(tuple(row.values())) for row in await pool.fetch(f"select * from {table['name']}"))
+        for table in tables
+    }
+
+
+def roads(letters: Sequence[Letter]) -> dict[tuple[str, int], list[Message]]:
+    """The messages of each shard in the order in which they first came."""
+    found: dict[tuple[str, int], dict[str, Message]] = {}
+    for letter in letters:
+        if letter.message is not None:
+            service, shard, _ = letter.message.place
+            found.setdefault((service, shard), {}).setdefault(letter.message.id, letter.message)
+    return {road: list(messages.values()) for road, messages in found.items()}

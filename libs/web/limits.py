@@ -1,5 +1,6 @@
 """A limit on everything that a stranger can send."""
 
+import asyncio
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,10 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from libs.web.problems import problem
 
 BODY_MAX_BYTES = 2_000_000  # A portrait of 40 KB or a return file of ten thousand rows; both fit many times.
+DISCARDED_MAX_BYTES = 64_000_000  # Whoever is still sending hears the answer only if somebody goes on listening.
+DISCARDED_MAX_S = 5
 
 
 class BodyLimit:
-    """Answers 413 as soon as a body is known to be too large, and reads no more of it."""
+    """Answers 413 as soon as a body is known to be too large, and keeps nothing of it."""
 
     def __init__(self, app: ASGIApp, body_max_bytes: int = BODY_MAX_BYTES) -> None:
         self._app, self._max = app, body_max_bytes
@@ -46,10 +49,29 @@ class BodyLimit:
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = problem(
-            413, "body-too-large", f"Bodies end at {self._max} bytes; nothing was read. Send less at once.",
+            413, "body-too-large", f"Bodies end at {self._max} bytes; nothing was done. Send less at once.",
             headers={"Connection": "close"},
         )  # fmt: skip
-        await answer(scope, receive, send)
+
+        async def answer_and_listen(message: Message) -> None:
+            last = message["type"] == "http.response.body"
+            await send(message | {"more_body": True} if last else message)
+            if last:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DISCARDED_MAX_S):
+                        await _discard(receive)
+                await send({"type": "http.response.body", "body": b""})
+
+        await answer(scope, receive, answer_and_listen)
+
+
+async def _discard(receive: Receive) -> None:
+    left = DISCARDED_MAX_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 class _TooLarge(Exception):

@@ -16,7 +16,7 @@ from libs.web.bodies import Body, Day, Text
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.identity.adapters.bylaws import CityNotServed, DataSharing
-from services.identity.adapters.mobiles import MobileUnfit, e164
+from services.identity.adapters.mobiles import MobileUnfit, e164, masked
 from services.identity.adapters.people import Opened, People
 from services.identity.domain.commands import ErasePerson, RegisterPerson, RevealPersonalData, StateFact
 from services.identity.domain.decider import DataErased, FactNotYours, PersonUnknown, ValidityReversed
@@ -389,7 +389,7 @@ def view(person: Known, opened: Opened, at: datetime) -> PersonView:
         document=person.document,
         number=mask(opened.number),
         name=mask_name(opened.name),
-        mobile=mask(opened.mobile),
+        mobile=masked(opened.mobile),
         language=person.language,
         registered_at=person.registered_at,
         facts=[fact_view(person.person_id, said, at) for said in person.statements],

@@ -44,7 +44,7 @@ from services.issuance.domain.application.commands import (
     WithdrawApplication,
 )
 from services.issuance.domain.application.events import Agent
-from services.issuance.domain.application.state import Absent, Accepted, Application
+from services.issuance.domain.application.state import Absent, Accepted, Application, SupplementNeeded
 from services.issuance.domain.batch import decider as plastic
 from services.issuance.domain.batch.commands import DispatchBatch, ReadReturn, ReceiveBatch, SendBatch
 from services.issuance.domain.batch.state import Batch, Stage
@@ -203,12 +203,10 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
         here = city_of(person)
         call.allow(city=here)
         bylaws.outlet(here, call.caller.outlet)
-        under = bylaws.at(here, said.programme, city.now())
-        portrait = await keep_portrait(person, said.portrait, under)
         holding = holding_id(person, said.programme)
         application = application_id(holding, call.command_id)
 
-        def ask(_now: Application, at: datetime) -> SubmitApplication:
+        def submit(portrait: str, at: datetime) -> SubmitApplication:
             return SubmitApplication(
                 application_id=application,
                 holding_id=holding,
@@ -223,7 +221,12 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
                 under=bylaws.at(here, said.programme, at),
             )
 
-        receipt = await call.handle(applications, application, ask, city=here, correlation=holding)
+        probe = submit("", city.now())
+        paper.decide(probe, Absent())  # Papers that will be refused leave no portrait behind.
+        portrait = await keep_portrait(person, said.portrait, probe.under)
+        receipt = await call.handle(
+            applications, application, lambda _now, at: submit(portrait, at), city=here, correlation=holding
+        )
         return ApplicationView.of(application, receipt.state)
 
     @routes.get(
@@ -290,9 +293,8 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
         if isinstance(standing.state, Absent):
             raise paper.ApplicationUnknown
         person, under = standing.state.paper.person_id, of_paper(application_id, standing.state, city.now())
-        portrait = await keep_portrait(person, said.portrait, under) if said.portrait is not None else ""
 
-        def ask(_now: Application, at: datetime) -> SupplementApplication:
+        def supplement(portrait: str, at: datetime) -> SupplementApplication:
             return SupplementApplication(
                 application_id=ApplicationId(application_id),
                 documents=tuple(said.documents),
@@ -300,7 +302,10 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
                 at=at,
             )
 
-        return await decide_paper(application_id, ask, call)
+        portrait = ""
+        if said.portrait is not None and isinstance(standing.state, SupplementNeeded):
+            portrait = await keep_portrait(person, said.portrait, under)
+        return await decide_paper(application_id, lambda _now, at: supplement(portrait, at), call)
 
     @routes.post(
         "/v1/applications/{application_id}/rejections",

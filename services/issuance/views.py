@@ -30,7 +30,7 @@ from services.issuance.domain.holding.state import (
     Queued,
     Waiting,
 )
-from services.issuance.domain.usability import Usability
+from services.issuance.domain.usability import REPORTED_LOST, Usability
 
 
 class ApplicationView(BaseModel):
@@ -155,7 +155,8 @@ class CardView(BaseModel):
     card_number: str
     holding_id: str
     programme: str
-    status: Literal["in_production", "on_its_way", "at_outlet", "in_hand", "active", "expired", "ended"]
+    status: Literal["in_production", "on_its_way", "at_outlet", "in_hand", "active", "stopped", "expired", "ended"]
+    """`stopped`: active, but reported lost, so that functions refuse it."""
     at: datetime
     """The instant for which `status` and `functions` hold."""
     active_from: datetime | None = None
@@ -262,7 +263,7 @@ def card_view(
             card_number=life.card_number,
             holding_id=holding_id,
             programme=holding.programme,
-            status="ended" if ended else "expired" if at >= life.valid_to else "active",
+            status=_status(ended, at >= life.valid_to, any(one.because == REPORTED_LOST for one in functions)),
             at=at,
             active_from=life.active_from,
             valid_to=life.valid_to,
@@ -295,6 +296,10 @@ def card_view(
         at=at,
         functions=shown,
     )
+
+
+def _status(ended: bool, expired: bool, stopped: bool) -> Literal["ended", "expired", "stopped", "active"]:
+    return "ended" if ended else "expired" if expired else "stopped" if stopped else "active"
 
 
 def coming_word(coming: Coming) -> str:

@@ -24,7 +24,7 @@ from services.issuance.domain.batch.decider import batches
 from services.issuance.domain.batch.state import Batch
 from services.issuance.domain.holding import commands as holding_commands
 from services.issuance.domain.holding import events as holding_events
-from services.issuance.domain.holding.commands import NoteArrival
+from services.issuance.domain.holding.commands import NoteArrival, OrderNewCard
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.series import commands as series_commands
@@ -87,7 +87,9 @@ def build(platform: Platform) -> Service:
     bylaws = IssuanceBylaws(platform.packs)
 
     def brief(command: Any, state: Any, at: datetime) -> Any:
-        """A card that arrives is kept as long as the city says."""
+        """A card that arrives is kept as long as the city says; a new card is ordered when that is decided here."""
+        if isinstance(command, OrderNewCard):
+            return replace(command, at=max(command.at, at))
         if isinstance(command, NoteArrival) and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command

@@ -41,7 +41,9 @@ def live(seeds: Sequence[int]) -> int:
     say(f"seeds            {len(runs)} ({seeds[0]} to {runs[-1].seed})")
     say(f"steps            {steps:,} in {seconds:.1f} s = {steps / seconds:,.0f} a second")
     say(f"machine time     {sum(run.virtual_s for run in runs) / 3600:,.1f} hours simulated")
-    say(f"facts            {sum(run.facts for run in runs):,}, {sum(run.checks for run in runs):,} invariants looked at")
+    say(
+        f"facts            {sum(run.facts for run in runs):,}, {sum(run.checks for run in runs):,} invariants looked at"
+    )
     say(f"acknowledged     {sum(run.acknowledged for run in runs):,}; refused {sum(run.refused for run in runs):,}")
     say("faults           " + ", ".join(f"{kind} {count:,}" for kind, count in faults.most_common()))
     if runs[-1].violation:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
 from contextlib import AbstractContextManager as Manager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -243,7 +243,8 @@ class City(World):
     async def _leap(self) -> None:
         """Minutes, days, or to the very hour at which something falls due."""
         now, dice = self.city.now(), self.dice
-        dues = [due.at for store in self.stores.values() for due in store.pending() if now < due.at < now + HORIZON]
+        store = self.stores["loss" if dice.random() < 0.9 else "issuance"]
+        dues = [due.at for due in store.pending() if now < due.at < now + HORIZON]
         if dues and dice.random() < 0.6:
             hour = dice.choice(dues)
             slack_ms = dice.choice((0, 1, 20, 200)) if dice.random() < 0.7 else -dice.choice((3, 50, 300))
@@ -271,7 +272,7 @@ class City(World):
         self.loop.call_soon(lambda: [self._learn(process) for process in self.processes], context=self.context)
         await self.people.come_home()
         await self._until_quiet()
-        end = self.city.now() + HORIZON
+        end = self.city.now() + self.people.dice.choice((HORIZON, HORIZON, 14 * HORIZON))  # The last sees cards expire.
         while hours := [hour for store in self.stores.values() if (hour := await store.next_due()) and hour <= end]:
             await self.move_city_time(min(hours))
             await self._until_quiet()
@@ -557,4 +558,4 @@ class _Silence:
         return lambda *_said, **_more: None
 
 
-__all__ = ["CityTime", "City", "Erased", "Outage", "Run", "simulate", "swift"]
+__all__ = ["City", "CityTime", "Erased", "Outage", "Run", "simulate", "swift"]

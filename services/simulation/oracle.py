@@ -139,22 +139,32 @@ class Oracle(Witness):
         match name:
             case "card-entered":
                 self.must(card not in book.entered, "INV-9", f"{card} was entered twice")
-                self.must(book.standing in ("none", "ended") and not self._open(book), "INV-7", f"{card} is a second card")
+                self.must(
+                    book.standing in ("none", "ended") and not self._open(book), "INV-7", f"{card} is a second card"
+                )
                 book.card, book.standing, book.replacing = card, "none", False
                 book.entered.add(card)
             case "loss-pre-reported":
                 self.must(book.standing == "none", "INV-10", f"{card} was reported while it was {book.standing}")
-                self.must(moment_of(said["lapses_at"]) > moment_of(said["at"]), "INV-11", f"the report on {card} lapses before it begins")
+                self.must(
+                    moment_of(said["lapses_at"]) > moment_of(said["at"]),
+                    "INV-11",
+                    f"the report on {card} lapses before it begins",
+                )
                 lapses_at = moment_of(said["lapses_at"])
                 until = None if said["ends_card"] else lapses_at
                 book.stretches.append(Stretch(card, self._stops(said), lapses_at, until))
                 book.standing = "called"
             case "lapse-announced":
-                self.must(stretch and stretch.lapses_at == moment_of(said["lapses_at"]), "INV-11", f"{card}: another hour")
+                self.must(
+                    stretch and stretch.lapses_at == moment_of(said["lapses_at"]), "INV-11", f"{card}: another hour"
+                )
             case "loss-lapsed":
                 self.must(book.standing == "called", "INV-10", f"{card} lapsed while it was {book.standing}")
                 hour = stretch.lapses_at if stretch else None
-                self.must(moment_of(said["at"]) == hour, "INV-11", f"{card} lapsed at {said['at']}, its hour was {hour}")
+                self.must(
+                    moment_of(said["at"]) == hour, "INV-11", f"{card} lapsed at {said['at']}, its hour was {hour}"
+                )
                 self.must(hour and now >= hour, "INV-11", f"{card} lapsed at {now}, before its hour {hour}")
                 book.standing = "none"
             case "loss-reported":
@@ -187,7 +197,9 @@ class Oracle(Witness):
                 book.replacing = False
             case "card-succeeded":
                 old = said["old_card_id"]
-                self.must(old == book.card and card not in book.entered, "INV-9", f"{card} succeeds {old}, not {book.card}")
+                self.must(
+                    old == book.card and card not in book.entered, "INV-9", f"{card} succeeds {old}, not {book.card}"
+                )
                 book.ended[old] = moment_of(said["at"])
                 book.card, book.standing, book.replacing = card, "none", False
                 book.entered.add(card)
@@ -224,7 +236,9 @@ class Oracle(Witness):
                 for at in sorted(instants):
                     truth = book.stopped(one.card, function, at)
                     answer = desk.stopped(one.card, function, at)
-                    self.must(answer == truth, "INV-8", f"{one.card} {function} at {at}: stopped {truth}, told {answer}")
+                    self.must(
+                        answer == truth, "INV-8", f"{one.card} {function} at {at}: stopped {truth}, told {answer}"
+                    )
 
     # --- issuance ---
 
@@ -236,7 +250,9 @@ class Oracle(Witness):
             case "card-ordered":
                 self.must(book.order is None, "INV-7", f"{holding}: a second card is on its way")
                 old = said["old_card_id"] or ""
-                self.must(old == book.live, "INV-7", f"{holding}: {said['kind']} in place of {old or 'none'}, not {book.live}")
+                self.must(
+                    old == book.live, "INV-7", f"{holding}: {said['kind']} in place of {old or 'none'}, not {book.live}"
+                )
                 book.order, book.stage, book.coming = said, "waiting", ""
             case "card-declined":
                 if book.order and book.stage == "waiting" and book.order["application_id"] == said["application_id"]:
@@ -244,7 +260,9 @@ class Oracle(Witness):
             case "card-reserved":
                 self.must(book.stage == "waiting", "INV-7", f"{card} was reserved while an order was {book.stage}")
                 self.must(card not in book.reserved, "INV-9", f"{card} was reserved twice")
-                self.must(said["card_number"] not in self._numbers, "INV-9", f"{said['card_number']} was given out twice")
+                self.must(
+                    said["card_number"] not in self._numbers, "INV-9", f"{said['card_number']} was given out twice"
+                )
                 self._numbers.add(said["card_number"])
                 book.reserved.append(card)
                 book.coming, book.stage = card, "work"
@@ -252,17 +270,23 @@ class Oracle(Witness):
                 self.must((card, "work") == (book.coming, book.stage), "INV-16", f"{card} was produced twice")
                 book.stage = "good"
             case "card-spoiled":
-                self.must((card, "work") == (book.coming, book.stage), "INV-16", f"{card} was spoiled while {book.stage}")
+                self.must(
+                    (card, "work") == (book.coming, book.stage), "INV-16", f"{card} was spoiled while {book.stage}"
+                )
                 book.stage = "waiting"
             case "card-arrived":
                 self.must((card, "good") == (book.coming, book.stage), "INV-16", f"{card} arrived while {book.stage}")
                 book.stage, book.outlet = "outlet", said["outlet"]
             case "card-unclaimed":
-                self.must((card, "outlet") == (book.coming, book.stage), "INV-16", f"{card} unclaimed while {book.stage}")
+                self.must(
+                    (card, "outlet") == (book.coming, book.stage), "INV-16", f"{card} unclaimed while {book.stage}"
+                )
                 book.order, book.stage = None, ""
             case "card-handed-over":
                 self.must(card not in book.handed, "INV-9", f"{card} was handed over twice")
-                self.must((card, "outlet") == (book.coming, book.stage), "INV-9", f"{card} handed over while {book.stage}")
+                self.must(
+                    (card, "outlet") == (book.coming, book.stage), "INV-9", f"{card} handed over while {book.stage}"
+                )
                 book.handed.add(card)
                 book.stage = "hand"
             case "card-activated":
@@ -270,7 +294,9 @@ class Oracle(Witness):
                 self.must((card, "hand") == (book.coming, book.stage), "INV-9", f"{card} works while {book.stage}")
                 book.live, book.order, book.stage = card, None, ""
             case "card-replaced":
-                self.must(book.live == said["old_card_id"], "INV-9", f"{card} replaces {said['old_card_id']}, not {book.live}")
+                self.must(
+                    book.live == said["old_card_id"], "INV-9", f"{card} replaces {said['old_card_id']}, not {book.live}"
+                )
                 self.must((card, "hand") == (book.coming, book.stage), "INV-9", f"{card} works while {book.stage}")
                 book.ended.add(said["old_card_id"])
                 book.live, book.order, book.stage = card, None, ""

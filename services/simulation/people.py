@@ -85,7 +85,7 @@ class Somebody:
 class People:
     """Everybody outside, and the book of what they were told."""
 
-    ACTS = 110
+    ACTS = 150
 
     def __init__(self, city: "City", oracle: Oracle) -> None:
         self._city, self._oracle = city, oracle
@@ -96,14 +96,13 @@ class People:
         self._seats: dict[str, Any] = {}
         self._busy: set[asyncio.Task[Any]] = set()
         self._population = [
-            Somebody(where, _id_card(nth)) for nth, where in enumerate((ZHOUSHAN, ZHOUSHAN, WUXI, ZHOUSHAN)[: self.dice.randint(1, 4)])
+            Somebody(where, _id_card(nth))
+            for nth, where in enumerate((ZHOUSHAN, ZHOUSHAN, WUXI, ZHOUSHAN)[: self.dice.randint(1, 4)])
         ]
 
     # --- how anything is asked ---
 
-    async def act(
-        self, service: str, door: str, who: Caller, said: dict[str, Any] | None = None, **path: Any
-    ) -> Any:
+    async def act(self, service: str, door: str, who: Caller, said: dict[str, Any] | None = None, **path: Any) -> Any:
         """Have something done, and repeat it until there is an answer; None for a no, or when patience ends."""
         self._acts += 1
         act = Act(service, door, who, f"act-{self._acts}", said, path)
@@ -185,7 +184,7 @@ class People:
         while left > 0:
             for _ in range(dice.choice((1, 1, 1, 2, 3))):
                 left -= 1
-                if dice.random() < 0.16:
+                if dice.random() < (0.4 if self._wanted() else 0.05):
                     self._later(self._produce(dice.choice(cities)))
                 else:
                     self._later(self._something(dice.choice(self._population)))
@@ -203,24 +202,24 @@ class People:
             await self._register(one)
             return
         acts: list[tuple[float, Callable[[], Any]]] = [
-            (0.3, lambda: self._register(one)),
-            (1.0 if dice.random() < 0.8 else 0.2, lambda: self._state_fact(one)),
-            (1.5 if not one.applications else 0.3, lambda: self._apply(one)),
+            (0.15, lambda: self._register(one)),
+            (0.3 if one.holding else 2.0, lambda: self._state_fact(one)),
+            (0.15 if one.holding else 2.0, lambda: self._apply(one)),
         ]
         for application in one.applications[-3:]:
             stands = self._oracle.papers.get(application, "")
             decided = stands in ("application-accepted", "application-rejected", "application-withdrawn")
             acts.append((0.1 if decided else 3.0, lambda a=application: self._decide(one, a, "accept_an_application")))
             for door in ("ask_for_what_is_missing", "reject_an_application", "withdraw_an_application"):
-                acts.append((0.1, lambda a=application, d=door: self._decide(one, a, d)))
+                acts.append((0.02 if decided else 0.25, lambda a=application, d=door: self._decide(one, a, d)))
             if stands == "supplement-asked":
                 acts.append((3.0, lambda a=application: self._decide(one, a, "bring_what_was_missing")))
         if one.holding:
             book, lost = self._oracle.cards[one.holding], self._oracle.loss.get(one.holding)
             if book.coming and book.stage == "outlet":
-                acts.append((4.0, lambda: self._hand_over(one, book.coming, book.outlet)))
+                acts.append((6.0, lambda: self._hand_over(one, book.coming, book.outlet)))
             if book.coming and book.stage == "hand":
-                acts.append((4.0, lambda: self._activate(one, book.coming)))
+                acts.append((6.0, lambda: self._activate(one, book.coming)))
             cards = [card for card in (book.live, book.live, book.coming, *sorted(book.ended)[-1:]) if card]
             if cards:
                 card = dice.choice(cards)
@@ -309,7 +308,9 @@ class People:
         """Somebody puts a card into a terminal, or asks who bears a loss."""
         process = self._process("loss")
         if process is not None:
-            act = Act("loss", "who_bears_a_loss", self._clerk(one.city), "", None, {"card_id": card, "function": "medical"})
+            act = Act(
+                "loss", "who_bears_a_loss", self._clerk(one.city), "", None, {"card_id": card, "function": "medical"}
+            )
             try:
                 await process.ask(lambda: _walk_in(process, act), self._city.swarm.patience_s)
             except (Gone, Outage, Refused):
@@ -319,15 +320,15 @@ class People:
         """One batch from its drawing to its outlet; several may be on their way."""
         dice = self.dice
         outlet = dice.choice(OUTLETS[city])
-        queued = [book.order["outlet"] for book in self._oracle.cards.values() if book.order and book.stage == "waiting"]
+        queued = [
+            book.order["outlet"] for book in self._oracle.cards.values() if book.order and book.stage == "waiting"
+        ]
         if queued and dice.random() < 0.9:
             outlet = dice.choice(queued)
         if not outlet.startswith("zs" if city == ZHOUSHAN else "wx"):
             city = WUXI if city == ZHOUSHAN else ZHOUSHAN
         centre, vendor = Caller("centre-1", "centre", city), Caller("vendor-1", "vendor", city)
-        drawn = await self.act(
-            "issuance", "draw_a_batch", centre, {"programme": PROGRAMMES[city], "outlet": outlet}
-        )
+        drawn = await self.act("issuance", "draw_a_batch", centre, {"programme": PROGRAMMES[city], "outlet": outlet})
         if drawn is None:
             return
         path = {"batch_id": drawn.batch_id}
@@ -349,6 +350,11 @@ class People:
         await self.act("issuance", "dispatch_a_batch", centre, {}, **path)
         clerk = Caller("clerk-3", "clerk", city, outlet=outlet)
         await self.act("issuance", "count_a_batch_in", clerk, {"counted": back.good}, **path)
+
+    def _wanted(self) -> list[str]:
+        """The outlets at which somebody waits for a card that is not being made yet."""
+        books = self._oracle.cards.values()
+        return [book.order["outlet"] for book in books if book.order and book.stage == "waiting"]
 
     def _clerk(self, city: str) -> Caller:
         return Caller(f"clerk-{self.dice.randint(1, 2)}", "clerk", city, outlet=self.dice.choice(OUTLETS[city]))

@@ -184,12 +184,11 @@ async def test_a_broker_that_is_killed_under_a_publisher_loses_nothing(own_broke
     async with asyncio.timeout(60):
         while sent < 20:
             await asyncio.sleep(0.05)
-        for _ in range(2):
-            before = sent
-            await asyncio.to_thread(own_broker.kill)
-            await own_broker.start()
-            while sent < before + 20:
-                await asyncio.sleep(0.05)
+        await asyncio.to_thread(own_broker.kill)
+        await own_broker.start()
+        before = sent
+        while sent < before + 20:
+            await asyncio.sleep(0.05)
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
     feed = bus.feed("afterwards", [topic])

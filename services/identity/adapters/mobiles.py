@@ -21,6 +21,13 @@ def e164(text: str) -> str:
         number = phonenumbers.parse(text, "CN")
     except phonenumbers.NumberParseException:
         raise MobileUnfit from None
-    if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) not in _MOBILE:
+    if number.extension or not phonenumbers.is_valid_number(number):
+        raise MobileUnfit
+    if phonenumbers.number_type(number) not in _MOBILE:
         raise MobileUnfit
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def masked(number: str) -> str:
+    """`+86138****5678`."""
+    return f"{number[:-8]}****{number[-4:]}"

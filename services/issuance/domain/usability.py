@@ -30,6 +30,8 @@ class Usability:
     because: str
 
 
+REPORTED_LOST = "the card is reported lost"
+
 _OPENED = {
     Opens.AT_AN_OUTLET: "not opened: open it at a service hall or a partner bank",
     Opens.AT_THE_BANK: "not opened: the holder opens it in person at the bank",
@@ -58,7 +60,7 @@ def _why_not_at_all(card_id: CardId, at: datetime, holding: Holding) -> str:
 
 def _why_not(entry: CatalogueEntry, at: datetime, holding: Holding, stops: Sequence[Stop]) -> str:
     if any(stop.covers(entry.function, at) for stop in stops):
-        return "the card is reported lost"
+        return REPORTED_LOST
     if entry.opens is not Opens.WITH_THE_CARD:
         return _OPENED[entry.opens]
     verdict = holding.verdict_at(at)

@@ -1,5 +1,6 @@
 """A city's rules on loss, from its pack to the domain."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -66,7 +67,7 @@ class LossBylaws:
         window, lapse, lift = dated["pre_report_window"], dated["on_lapse"], dated["lift"]
         return LossBylaw(
             window=Window(count=window.count, unit=Unit(window.unit)),
-            calendar=self._packs[city].calendar,
+            calendar=replace(self._packs[city].calendar, guess_unknown_years=True),  # No call waits for a calendar.
             on_lapse=OnLapse(lapse.then),
             warn_hours_before=lapse.warn_hours_before,
             pre_reports_max=dated["pre_reports_max_in_30_days"],

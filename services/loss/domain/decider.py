@@ -150,8 +150,8 @@ def enter(asked: EnterCard, desk: Desk) -> Sequence[Event]:
 def kept_call(asked: EnterCard | SucceedCard, desk: Desk) -> Sequence[Event]:
     """Whoever called before the card was heard of here is heard now, and the effect is dated by the call."""
     kept = desk.kept_call(asked.card_id)
-    if kept is None or asked.under is None:
-        return []
+    if kept is None or asked.under is None or asked.under.pre_report_ends(kept.at).at <= asked.at:
+        return []  # A call that has lapsed unheard stops nothing.
     call = PreReportLoss(
         holding_id=asked.holding_id,
         card_id=asked.card_id,
@@ -167,6 +167,8 @@ def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
     if not desk.heard_of(asked.card_id):
         if desk.kept_call(asked.card_id) is not None:
             return []
+        if isinstance(desk.card, InUse) and not desk.card.replacing:
+            raise CardUnknown(card_id=asked.card_id)  # Nothing is to follow the card in use: this is a slip of the pen.
         return [CallKept(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, lost_at=asked.lost_at)]
     match _of(asked.card_id, desk):
         case InUse():
@@ -248,8 +250,7 @@ def lift(asked: LiftLoss, desk: Desk) -> Sequence[Event]:
             pass
         case other:
             assert_never(other)
-    by_call = frozenset({"hotline"}) if isinstance(card, Lost) else frozenset()  # A call cannot undo a signature.
-    _check_counter(asked.place, asked.under.lift_kinds - by_call, asked.document, asked.under)
+    _check_counter(asked.place, asked.under.lift_kinds, asked.document, asked.under)
     if isinstance(card, Lost):
         if asked.under.lift_at is LiftAt.NOWHERE:
             raise CannotBeLifted
@@ -422,5 +423,5 @@ def _standing_stops(desk: Desk) -> dict[str, datetime]:
 def _check_counter(place: Place, kinds: frozenset[str], document: str, under: LossBylaw) -> None:
     if place.kind not in kinds:
         raise WrongPlace(kind=place.kind, kinds=", ".join(sorted(kinds)))
-    if place.kind != "hotline" and document not in under.documents:
+    if document not in under.documents:
         raise DocumentNotAccepted(documents=", ".join(sorted(under.documents)))

@@ -197,11 +197,8 @@ async def test_a_failing_command_is_tried_ever_more_rarely_and_others_do_not_wai
     assert parked.attempts == Timer.ATTEMPTS_MAX == 6
 
 
-HOLDS_ON = pytest.mark.xfail(strict=True, reason="Timer._not_before outlives the parking by 102 s")
-
-
 @pytest.mark.parametrize(
-    "restarts", [pytest.param(False, id="the same timer goes on", marks=HOLDS_ON), pytest.param(True, id="another one")]
+    "restarts", [pytest.param(False, id="the same timer goes on"), pytest.param(True, id="another one")]
 )
 async def test_a_parked_command_is_given_again_at_its_redrive(town: Town, restarts: bool) -> None:
     await town.remember("li", how="well", kind=SendWord)

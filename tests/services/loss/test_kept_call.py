@@ -38,7 +38,16 @@ kept_next = replace(kept, card_id=NEXT_CARD)
 
 def test_a_call_about_a_card_that_we_have_not_heard_of_is_kept() -> None:
     when(a_call).then(kept)
-    given(issued).when(replace(a_call, card_id=NEXT_CARD)).then(kept_next)
+    given(issued, signed, reissue).when(replace(a_call, card_id=NEXT_CARD)).then(kept_next)
+
+
+def test_nothing_is_kept_for_a_card_that_nobody_has_asked_for() -> None:
+    given(issued).when(replace(a_call, card_id=NEXT_CARD)).refused(CardUnknown)
+
+
+def test_a_kept_call_that_would_have_lapsed_by_now_stops_nothing() -> None:
+    late = replace(enter_card, at=HOUR + timedelta(days=1))
+    given(kept).when(late).then(replace(issued, at=late.at))
 
 
 def test_a_second_call_is_not_kept_again() -> None:

@@ -70,8 +70,8 @@ def test_when_no_new_card_will_come_the_report_can_be_lifted_again() -> None:
     given(issued, signed, reissue, declined).when(lift).then(lifted)
 
 
-def test_a_call_can_undo_a_call_and_not_a_signature() -> None:
-    given(issued, called).when(replace(lift, place=HOTLINE)).then(replace(lifted, outlet=""))
+def test_a_call_can_undo_neither_a_call_nor_a_signature() -> None:
+    given(issued, called).when(replace(lift, place=HOTLINE)).refused(WrongPlace)
     given(issued, signed).when(replace(lift, place=HOTLINE)).refused(WrongPlace)
 
 

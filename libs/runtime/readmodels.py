@@ -1,0 +1,338 @@
+"""Read models built anew beside the live ones, from all that was ever told, and put in their place in one moment.
+
+The draft stands in the end exactly where the service's readers stand. So nothing needs to be said to them: they go on
+with the next letter, no reaction is left out, and none is repeated.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Table
+
+from libs.messaging.bus import Feed, Letter, Slot, topic_of
+from libs.messaging.message import Message
+from libs.messaging.notebook import Notebook, Origin
+from libs.messaging.readmodel import Cap, Change, Drop, Put
+from libs.messaging.relay import OutboxFeed
+from libs.runtime.platform import Platform
+from libs.runtime.service import Listener, Service
+
+BATCH = 5_000
+NEARLY_THERE = 500  # So few letters may be folded while the live tables are locked.
+ROUNDS_MAX = 100
+PATIENCE_S = 10.0  # A log that gives nothing for so long has nothing to give.
+
+
+class CannotRebuild(Exception):
+    """The read models stay as they are; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was done: `events` letters were folded into so many `rows` in `seconds`."""
+
+    events: int
+    rows: Mapping[str, int]
+    seconds: float
+
+
+async def rebuild(platform: Platform, service: Service, tables: Sequence[Table], dsn: str) -> Rebuilt:
+    """Build these tables of a service anew; the service may be running.
+
+    Until the last moment everything happens in the schema `<service>_next`: a crash leaves the live tables untouched.
+    Raises CannotRebuild, and Outage.
+    """
+    began = time.monotonic()
+    async with _alone(dsn, service.name) as connection, aclosing(_Roads(platform, service)) as roads:
+        draft = _Draft(connection, service.name, tables)
+        await draft.begin()
+        for _ in range(ROUNDS_MAX):  # A live reader goes on meanwhile; each round is shorter than the one before.
+            if await roads.fold_into(draft) <= NEARLY_THERE:
+                break
+        await draft.finish_indexes()
+        async with connection.transaction():
+            await draft.hold_readers_still()
+            await roads.fold_into(draft)
+            await roads.refuse_gaps()
+            rows = await draft.take_the_place_of_the_live_ones()
+    return Rebuilt(roads.folded, rows, time.monotonic() - began)
+
+
+@asynccontextmanager
+async def _alone(dsn: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"citycard rebuild {service}"):
+            raise CannotRebuild(f"The read models of {service} are being rebuilt already; wait until that is done.")
+        yield connection
+    finally:
+        await connection.close()
+
+
+class _Roads:
+    """The two roads on which letters come to a service: its own outbox, and the log of the others."""
+
+    def __init__(self, platform: Platform, service: Service) -> None:
+        name = service.name
+        notebook = platform.notebook(name)
+        own = OutboxFeed(name, service.desks.store)
+        self._roads = [_Road("own", own, notebook, Listener(service, own=True))]
+        if service.topics:  # Under a name of our own, so that no partition is taken from the live reader.
+            log = platform.bus.feed(f"{name}-rebuild", [topic_of(topic) for topic in service.topics])
+            self._roads.append(_Road("city", log, notebook, Listener(service, own=False)))
+
+    @property
+    def folded(self) -> int:
+        return sum(road.folded for road in self._roads)
+
+    async def fold_into(self, draft: "_Draft") -> int:
+        """Fold what the live readers have handled by now; returns how many letters that were."""
+        return sum([await road.fold_into(draft) for road in self._roads])
+
+    async def refuse_gaps(self) -> None:
+        for road in self._roads:
+            await road.refuse_gaps()
+
+    async def aclose(self) -> None:
+        for road in self._roads:
+            await road.feed.close()
+
+
+@dataclass
+class _Road:
+    """One reader's letters, folded as far as that reader has handled them: neither what waits nor what is parked."""
+
+    reader: str
+    feed: Feed
+    notebook: Notebook
+    listener: Listener
+    folded: int = 0
+    _positions: dict[Slot, int] = field(default_factory=dict)
+    _seen: dict[Origin, int] = field(default_factory=dict)
+    _waiting: dict[Origin, dict[int, Message]] = field(default_factory=dict)
+    _aside: dict[str, Message] = field(default_factory=dict)
+
+    async def fold_into(self, draft: "_Draft") -> int:
+        live = await self.notebook.load(self.reader)
+        parked = {one.letter.message.id for one in await self.notebook.parked(self.reader) if one.letter.message}
+        redriven = [message for id_, message in self._aside.items() if id_ not in parked]
+        for message in redriven:
+            del self._aside[message.id]
+        await self._fold(redriven, draft)
+        count = len(redriven)
+        for origin in self._waiting:  # What came before its turn, and has had it meanwhile.
+            await self._fold(self._in_turn(origin, live.seen, parked), draft)
+        async for letters in self._letters(live.positions):
+            messages = [letter.message for letter in letters if letter.message is not None]
+            due: list[Message] = []
+            for message in messages:
+                service, shard, sequence = message.place
+                if sequence > self._seen.get((service, shard), 0):
+                    self._waiting.setdefault((service, shard), {})[sequence] = message
+                    due += self._in_turn((service, shard), live.seen, parked)
+            await self._fold(due, draft)
+            count += len(letters)
+        return count
+
+    def _in_turn(self, origin: Origin, handled: Mapping[Origin, int], parked: set[str]) -> Iterator[Message]:
+        waiting, limit = self._waiting[origin], handled.get(origin, 0)
+        while (turn := self._seen.get(origin, 0) + 1) in waiting and turn <= limit:
+            self._seen[origin] = turn
+            message = waiting.pop(turn)
+            if message.id in parked:
+                self._aside[message.id] = message
+            else:
+                yield message
+
+    async def _fold(self, messages: Iterator[Message] | Sequence[Message], draft: "_Draft") -> None:
+        sheaf = _Sheaf()
+        for message in messages:
+            sheaf.add(message.key, self.listener.project(message))
+            self.folded += 1
+        await draft.write(sheaf)
+
+    async def _letters(self, until: Mapping[Slot, int]) -> AsyncIterator[Sequence[Letter]]:
+        """Everything between our places and these, in order within each slot."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while True:
+            here = {slot: self._positions.get(slot, 0) for slot in await self.feed.slots()}
+            open_ = {slot: place for slot, place in here.items() if place < until.get(slot, 0)}
+            missing = [slot for slot in until if slot not in here and self._positions.get(slot, 0) < until[slot]]
+            if not open_ and not missing:
+                return
+            letters = await self.feed.fetch(open_, BATCH)
+            for letter in letters:
+                self._positions[letter.slot] = letter.offset + 1
+            wanted = [letter for letter in letters if letter.offset < until.get(letter.slot, 0)]
+            beyond = {letter.slot for letter in letters if letter.offset >= until.get(letter.slot, 0)}
+            for slot in beyond:
+                self._positions[slot] = until[slot]
+            if letters:
+                give_up_at = time.monotonic() + PATIENCE_S
+                yield wanted
+            elif time.monotonic() > give_up_at:
+                return
+            else:
+                await asyncio.sleep(0.01)
+
+    async def refuse_gaps(self) -> None:
+        live = await self.notebook.load(self.reader)
+        for origin, handled in live.seen.items():
+            if self._seen.get(origin, 0) < handled:
+                service, shard = origin
+                raise CannotRebuild(
+                    f"The log has lost what {service} told: of shard {shard} it gives {self._seen.get(origin, 0)} "
+                    f"messages, and {handled} were read once. Fill it again from the store (`citycard log rebuild`), "
+                    "then try again; the read models were left as they are."
+                )
+
+
+class _Sheaf:
+    """Changes bound together, so that thousands take a few statements.
+
+    Changes of one key keep their order; those of different keys have none (as in the readers). Rows that are put follow
+    one another without harm, and are therefore merged; what takes away or caps must wait for all that came before it.
+    """
+
+    def __init__(self) -> None:
+        self._levels: dict[tuple[str, Table], int] = {}
+        self.levels: dict[int, _Level] = {}
+
+    def add(self, key: str, changes: Iterator[Change]) -> None:
+        for change in changes:
+            of = (key, change.table)
+            level = self._levels.get(of, 0)
+            if isinstance(change, Put) == bool(level % 2):
+                level += 1
+                self._levels[of] = level
+            found = self.levels.get(level)
+            if found is None:
+                found = self.levels[level] = _Level()
+            match change:
+                case Put(table, row):
+                    rows = found.puts.setdefault(table, {})
+                    where = tuple([row[name] for name in _keys_of(table)])
+                    rows[where] = {**rows[where], **row} if where in rows else row
+                case Drop() | Cap():
+                    found.others.append(change)
+
+
+@dataclass
+class _Level:
+    puts: dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]] = field(default_factory=dict)
+    others: list[Drop | Cap] = field(default_factory=list)
+
+
+_KEYS: dict[Table, tuple[str, ...]] = {}
+
+
+def _keys_of(table: Table) -> tuple[str, ...]:
+    if table not in _KEYS:
+        _KEYS[table] = tuple(column.name for column in table.primary_key)
+    return _KEYS[table]
+
+
+class _Draft:
+    """The tables that are being built, in a schema beside the live ones."""
+
+    def __init__(self, connection: asyncpg.Connection, service: str, tables: Sequence[Table]) -> None:
+        self._connection, self._live, self._next = connection, service, f"{service}_next"
+        self._tables = list(tables)
+        self._types: dict[tuple[str, str], str] = {}
+        self._indexes: deque[str] = deque()
+
+    async def begin(self) -> None:
+        """Empty tables of the same shape, with their primary keys; what an earlier attempt has left is thrown away."""
+        async with self._connection.transaction():
+            await self._connection.execute(f"drop schema if exists {self._next} cascade; create schema {self._next}")
+            for table in self._tables:
+                live, draft = f"{self._live}.{_quoted(table.name)}", f"{self._next}.{_quoted(table.name)}"
+                await self._connection.execute(f"create table {draft} (like {live} including all excluding indexes)")
+                for name, type_ in await self._connection.fetch(
+                    "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+                    "where attrelid = $1::regclass and attnum > 0 and not attisdropped", live
+                ):  # fmt: skip
+                    self._types[table.name, name] = type_
+                for name, definition in await self._connection.fetch(
+                    "select conname, pg_get_constraintdef(oid) from pg_constraint "
+                    "where conrelid = $1::regclass and contype in ('p', 'u')", live
+                ):  # fmt: skip
+                    await self._connection.execute(f"alter table {draft} add constraint {_quoted(name)} {definition}")
+                self._indexes += [
+                    definition.replace(f" ON {self._live}.", f" ON {self._next}.", 1)
+                    for (definition,) in await self._connection.fetch(
+                        "select pg_get_indexdef(i.indexrelid) from pg_index i where i.indrelid = $1::regclass "
+                        "and not exists (select from pg_constraint c where c.conindid = i.indexrelid)", live
+                    )  # fmt: skip
+                ]
+
+    async def write(self, sheaf: _Sheaf) -> None:
+        for _, level in sorted(sheaf.levels.items()):
+            for table, rows in level.puts.items():
+                await self._put(table, list(rows.values()))
+            for change in level.others:
+                await self._take(change)
+
+    async def _put(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_columns.setdefault(tuple(row), []).append(row)
+        keys = _keys_of(table)
+        for names, alike in by_columns.items():
+            columns = ", ".join(map(_quoted, names))
+            holes = ", ".join(f"${n}::{self._types[table.name, name]}[]" for n, name in enumerate(names, 1))
+            fresh = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
+            await self._connection.execute(
+                f"insert into {self._next}.{_quoted(table.name)} ({columns}) select * from unnest({holes}) "
+                f"on conflict ({', '.join(map(_quoted, keys))}) do {f'update set {fresh}' if fresh else 'nothing'}",
+                *([row[name] for row in alike] for name in names),
+            )
+
+    async def _take(self, change: Drop | Cap) -> None:
+        named = list(change.where.items())
+        where = " and ".join(f"{_quoted(name)} = ${n}" for n, (name, _) in enumerate(named, 1)) or "true"
+        values = [given for _, given in named]
+        draft = f"{self._next}.{_quoted(change.table.name)}"
+        match change:
+            case Drop():
+                await self._connection.execute(f"delete from {draft} where {where}", *values)
+            case Cap(column=column, most=most):
+                name, hole = _quoted(column), f"${len(named) + 1}"
+                await self._connection.execute(
+                    f"update {draft} set {name} = {hole} where {where} and ({name} is null or {name} > {hole})",
+                    *values, most,
+                )  # fmt: skip
+
+    async def finish_indexes(self) -> None:
+        """The other indexes are cheaper to build over all rows than row by row."""
+        while self._indexes:
+            await self._connection.execute(self._indexes.popleft())
+        for table in self._tables:
+            await self._connection.execute(f"analyze {self._next}.{_quoted(table.name)}")
+
+    async def hold_readers_still(self) -> None:
+        """Locks in the order in which readers take theirs: places, tables, what is parked. Questions go on."""
+        live = ", ".join(f"{self._live}.{_quoted(table.name)}" for table in self._tables)
+        for names in (f"{self._live}.reader_position", live, f"{self._live}.reader_parked"):
+            await self._connection.execute(f"lock table {names} in exclusive mode")
+
+    async def take_the_place_of_the_live_ones(self) -> Mapping[str, int]:
+        """Names, indexes and all; returns how many rows each has."""
+        counts = {}
+        for table in self._tables:
+            name = _quoted(table.name)
+            counts[table.name] = await self._connection.fetchval(f"select count(*) from {self._next}.{name}")
+            await self._connection.execute(f"drop table {self._live}.{name}")
+            await self._connection.execute(f"alter table {self._next}.{name} set schema {self._live}")
+        await self._connection.execute(f"drop schema {self._next}")
+        return counts
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
