@@ -9,6 +9,7 @@ from libs.messaging.memory import rung
 from libs.messaging.message import Message
 
 BATCH_MAX = 1_000
+NOT_ASKED_FOR = 2**62
 LOOK_AGAIN_S = 0.25  # How long a message stored by another process of the service may lie unsent.
 
 
@@ -56,7 +57,8 @@ class OutboxFeed:
         return self._slots
 
     async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
-        rows = await self._store.outbox({shard: next_ for (_, shard), next_ in positions.items()}, limit)
+        after = {shard: positions.get((self._topic, shard), NOT_ASKED_FOR) for shard in range(SHARDS)}
+        rows = await self._store.outbox(after, limit)
         return [Letter((self._topic, row.shard), row.sequence - 1, Message.of(self._service, row)) for row in rows]
 
     async def wait(self, timeout_s: float) -> None:

@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy import Table
 
 from libs.eventsourcing.durability import UnsafeDurability
 from libs.kernel.ids import derived
@@ -20,9 +22,11 @@ from libs.runtime.citytime import MachineClock
 from libs.runtime.development import issuer_key, trusted_keys
 from libs.runtime.doctor import Finding, examine, summary
 from libs.runtime.embedded_postgres import CannotServe
-from libs.runtime.engines import open_platform
+from libs.runtime.engines import open_platform, reached
 from libs.runtime.house import House
 from libs.runtime.platform import Platform
+from libs.runtime.readmodels import CannotRebuild
+from libs.runtime.readmodels import rebuild as rebuild_read_models
 from libs.runtime.rebuild import rebuild_log
 from libs.runtime.service import Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
@@ -31,7 +35,7 @@ from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
 SERVICES = ("identity", "issuance", "loss", "notice")
-REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit)
+REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit, CannotRebuild)
 ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
 
 
@@ -112,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("act", choices=("rebuild",), help="empty all topics and fill them again from the stores")
     log.set_defaults(run=_log)
 
+    rebuild = commands.add_parser("rebuild", help="build the read models of a service anew; it may go on meanwhile")
+    rebuild.add_argument("service", choices=SERVICES)
+    rebuild.set_defaults(run=_rebuild)
+
     token = commands.add_parser("token", help="make a development token")
     token.add_argument("--role", required=True, choices=ROLES)
     token.add_argument("--city", default="", help="area code, for example 330900")
@@ -171,6 +179,31 @@ def _log(_asked: argparse.Namespace) -> int:
 
     _run(rebuild())
     return 0
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    async def build() -> None:
+        settings = Settings()
+        refuse_unsafe(settings)
+        async with (
+            reached(settings) as dsn,
+            open_platform(settings.model_copy(update={"database_url": dsn}), list(SERVICES)) as platform,
+        ):
+            (service,) = build_services(platform, [asked.service])
+            done = await rebuild_read_models(platform, service, read_models_of(asked.service), dsn)
+        rows = ", ".join(f"{table} {count}" for table, count in done.rows.items()) or "none, for this service keeps none"
+        print(f"{asked.service}: {done.events} letters in {done.seconds:.1f} s; rows: {rows}")
+
+    _run(build())
+    return 0
+
+
+def read_models_of(service: str) -> list[Table]:
+    """The tables into which a service's projections write."""
+    if find_spec(f"services.{service}.projections") is None:
+        return []
+    room = importlib.import_module(f"services.{service}.projections")
+    return [found for found in vars(room).values() if isinstance(found, Table)]
 
 
 def _token(asked: argparse.Namespace) -> int:

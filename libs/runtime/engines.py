@@ -39,9 +39,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
     Raises UnsafeDurability if the database would lose acknowledged work.
     """
     async with AsyncExitStack() as stack:
-        dsn = settings.database_url or await stack.enter_async_context(
-            EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries)
-        )
+        dsn = await stack.enter_async_context(reached(settings))
         pool = await stack.enter_async_context(_pool(dsn))
         engine = _engine(dsn)
         stack.push_async_callback(engine.dispose)
@@ -69,6 +67,16 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             rows=lambda service: PostgresRows(engine, service),
             notebook=lambda service: PostgresNotebook(engine, service),
         )
+
+
+@asynccontextmanager
+async def reached(settings: Settings) -> AsyncIterator[str]:
+    """The address of the database: the one that the settings name, or the embedded one, started."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    async with EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries) as dsn:
+        yield dsn
 
 
 def engine_home(settings: Settings) -> Path:

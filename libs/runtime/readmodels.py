@@ -7,7 +7,7 @@ with the next letter, no reaction is left out, and none is repeated.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Table
 
-from libs.messaging.bus import Feed, Letter, Slot, topic_of
+from libs.messaging.bus import PARTITIONS, Feed, Letter, Slot, topic_of
 from libs.messaging.message import Message
 from libs.messaging.notebook import Notebook, Origin
 from libs.messaging.readmodel import Cap, Change, Drop, Put
@@ -79,13 +79,12 @@ class _Roads:
     """The two roads on which letters come to a service: its own outbox, and the log of the others."""
 
     def __init__(self, platform: Platform, service: Service) -> None:
-        name = service.name
-        notebook = platform.notebook(name)
+        name, notebook = service.name, platform.notebook(service.name)
         own = OutboxFeed(name, service.desks.store)
-        self._roads = [_Road("own", own, notebook, Listener(service, own=True))]
+        self._roads = [_Road("own", own, notebook, Listener(service, own=True), _in_the_outbox)]
         if service.topics:  # Under a name of our own, so that no partition is taken from the live reader.
             log = platform.bus.feed(f"{name}-rebuild", [topic_of(topic) for topic in service.topics])
-            self._roads.append(_Road("city", log, notebook, Listener(service, own=False)))
+            self._roads.append(_Road("city", log, notebook, Listener(service, own=False), _in_the_log))
 
     @property
     def folded(self) -> int:
@@ -93,7 +92,10 @@ class _Roads:
 
     async def fold_into(self, draft: "_Draft") -> int:
         """Fold what the live readers have handled by now; returns how many letters that were."""
-        return sum([await road.fold_into(draft) for road in self._roads])
+        before = self.folded
+        for road in self._roads:
+            await road.fold_into(draft)
+        return self.folded - before
 
     async def refuse_gaps(self) -> None:
         for road in self._roads:
@@ -104,6 +106,16 @@ class _Roads:
             await road.feed.close()
 
 
+def _in_the_outbox(origin: Origin) -> Slot:
+    service, shard = origin
+    return f"outbox.{service}", shard
+
+
+def _in_the_log(origin: Origin) -> Slot:
+    service, shard = origin
+    return topic_of(service), shard % PARTITIONS
+
+
 @dataclass
 class _Road:
     """One reader's letters, folded as far as that reader has handled them: neither what waits nor what is parked."""
@@ -112,37 +124,49 @@ class _Road:
     feed: Feed
     notebook: Notebook
     listener: Listener
+    slot_of: Callable[[Origin], Slot]
     folded: int = 0
     _positions: dict[Slot, int] = field(default_factory=dict)
     _seen: dict[Origin, int] = field(default_factory=dict)
     _waiting: dict[Origin, dict[int, Message]] = field(default_factory=dict)
     _aside: dict[str, Message] = field(default_factory=dict)
 
-    async def fold_into(self, draft: "_Draft") -> int:
-        live = await self.notebook.load(self.reader)
+    async def fold_into(self, draft: "_Draft") -> None:
+        handled = (await self.notebook.load(self.reader)).seen
         parked = {one.letter.message.id for one in await self.notebook.parked(self.reader) if one.letter.message}
         redriven = [message for id_, message in self._aside.items() if id_ not in parked]
         for message in redriven:
             del self._aside[message.id]
         await self._fold(redriven, draft)
-        count = len(redriven)
         for origin in self._waiting:  # What came before its turn, and has had it meanwhile.
-            await self._fold(self._in_turn(origin, live.seen, parked), draft)
-        async for letters in self._letters(live.positions):
-            messages = [letter.message for letter in letters if letter.message is not None]
+            await self._fold(self._in_turn(origin, handled, parked), draft)
+        while letters := await self._letters(handled):
             due: list[Message] = []
-            for message in messages:
-                service, shard, sequence = message.place
+            for letter in letters:
+                self._positions[letter.slot] = letter.offset + 1
+                if letter.message is None:
+                    continue
+                service, shard, sequence = letter.message.place
                 if sequence > self._seen.get((service, shard), 0):
-                    self._waiting.setdefault((service, shard), {})[sequence] = message
-                    due += self._in_turn((service, shard), live.seen, parked)
+                    self._waiting.setdefault((service, shard), {})[sequence] = letter.message
+                    due += self._in_turn((service, shard), handled, parked)
             await self._fold(due, draft)
-            count += len(letters)
-        return count
+
+    async def _letters(self, handled: Mapping[Origin, int]) -> Sequence[Letter]:
+        """More of what is still to be folded; empty if there is nothing, or if the log has no more to give."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        wanted = {self.slot_of(origin) for origin, last in handled.items() if self._seen.get(origin, 0) < last}
+        while wanted:
+            slots = wanted & await self.feed.slots()
+            letters = await self.feed.fetch({slot: self._positions.get(slot, 0) for slot in slots}, BATCH)
+            if letters or time.monotonic() > give_up_at:
+                return letters
+            await asyncio.sleep(0.01)
+        return ()
 
     def _in_turn(self, origin: Origin, handled: Mapping[Origin, int], parked: set[str]) -> Iterator[Message]:
-        waiting, limit = self._waiting[origin], handled.get(origin, 0)
-        while (turn := self._seen.get(origin, 0) + 1) in waiting and turn <= limit:
+        waiting, last = self._waiting[origin], handled.get(origin, 0)
+        while (turn := self._seen.get(origin, 0) + 1) in waiting and turn <= last:
             self._seen[origin] = turn
             message = waiting.pop(turn)
             if message.id in parked:
@@ -150,36 +174,12 @@ class _Road:
             else:
                 yield message
 
-    async def _fold(self, messages: Iterator[Message] | Sequence[Message], draft: "_Draft") -> None:
+    async def _fold(self, messages: Iterable[Message], draft: "_Draft") -> None:
         sheaf = _Sheaf()
         for message in messages:
             sheaf.add(message.key, self.listener.project(message))
             self.folded += 1
         await draft.write(sheaf)
-
-    async def _letters(self, until: Mapping[Slot, int]) -> AsyncIterator[Sequence[Letter]]:
-        """Everything between our places and these, in order within each slot."""
-        give_up_at = time.monotonic() + PATIENCE_S
-        while True:
-            here = {slot: self._positions.get(slot, 0) for slot in await self.feed.slots()}
-            open_ = {slot: place for slot, place in here.items() if place < until.get(slot, 0)}
-            missing = [slot for slot in until if slot not in here and self._positions.get(slot, 0) < until[slot]]
-            if not open_ and not missing:
-                return
-            letters = await self.feed.fetch(open_, BATCH)
-            for letter in letters:
-                self._positions[letter.slot] = letter.offset + 1
-            wanted = [letter for letter in letters if letter.offset < until.get(letter.slot, 0)]
-            beyond = {letter.slot for letter in letters if letter.offset >= until.get(letter.slot, 0)}
-            for slot in beyond:
-                self._positions[slot] = until[slot]
-            if letters:
-                give_up_at = time.monotonic() + PATIENCE_S
-                yield wanted
-            elif time.monotonic() > give_up_at:
-                return
-            else:
-                await asyncio.sleep(0.01)
 
     async def refuse_gaps(self) -> None:
         live = await self.notebook.load(self.reader)

@@ -155,6 +155,7 @@ async def on_kafka(home: Path, kafka: str = "", **variables: str) -> AsyncIterat
         async with on_postgres(home, CITYCARD_KAFKA=kafka, **variables) as stage:
             yield stage
         return
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)  # Else it is the broker's, and closed to others.
     async with broker(home) as own, on_postgres(home, CITYCARD_KAFKA=own.address, **variables) as stage:
         stage.broker = own
         yield stage

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from libs.eventsourcing.codec import Codec
-from libs.kernel import Outage, OutcomeUnknown
+from libs.kernel import OutcomeUnknown
 from libs.messaging.bus import topic_of
 from libs.messaging.memory import MemoryBus
 from libs.messaging.notebook import MemoryNotebook
@@ -24,7 +24,6 @@ from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.readmodel import MemoryRows
 from libs.messaging.relay import OutboxFeed, Relay
 from libs.runtime.citypack import CityPacks, load_packs
-from libs.runtime.citytime import CityTime
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service
 from libs.runtime.settings import Settings
@@ -44,7 +43,6 @@ from libs.testing.simulation import (
 )
 from libs.vault.crypto import KEY_BYTES, Key
 from libs.vault.memory import MemoryVault
-from libs.vault.port import Erased
 from libs.web.access import ACTION, Access
 from services.notice.domain.naming import NoticeId
 from services.notice.ports import Sent, TurnedDown
@@ -170,7 +168,6 @@ class City(World):
         self.provider = Provider(self, self.oracle)
         self.people = People(self, self.oracle)
         self.built: dict[str, Service] = {}
-        self._codecs: dict[str, Codec] = {}
 
     # --- processes ---
 
@@ -255,7 +252,6 @@ class City(World):
     # --- a whole life of the city ---
 
     async def live(self) -> None:
-        self.loop.set_task_factory(None)
         for name, services in self.layout():
             self.processes.append(self.boot(name, services))
         self.oracle.reactions = {name: reactions_of(service) for name, service in self.built.items()}
@@ -269,7 +265,8 @@ class City(World):
         self.stormy = False
         self.note("weather", "faults stop")
         await asyncio.gather(*weather)
-        self.loop.call_soon(lambda: [self._learn(process) for process in self.processes], context=self.context)
+        for process in self.processes:
+            self._learn(process)
         await self.people.come_home()
         await self._until_quiet()
         end = self.city.now() + self.people.dice.choice((HORIZON, HORIZON, 14 * HORIZON))  # The last sees cards expire.
@@ -295,7 +292,6 @@ class City(World):
             before = None if busy else figure
             await asyncio.sleep(0.05)
         self.violated(f"liveness: ten minutes after the last fault {busy}")
-        await asyncio.sleep(0)
 
     async def _busy(self) -> tuple[str, object]:
         now, facts = self.city.now(), self.oracle.facts
@@ -485,7 +481,7 @@ def packs() -> CityPacks:
 
 @cache
 def settings() -> Settings:
-    return Settings(home=Path("/nonexistent"), _env_file=None)  # type: ignore[call-arg]
+    return Settings(home=Path("/nonexistent"), _env_file=None)
 
 
 @cache
@@ -556,6 +552,3 @@ class _Silence:
 
     def __getattr__(self, _level: str) -> Callable[..., None]:
         return lambda *_said, **_more: None
-
-
-__all__ = ["City", "CityTime", "Erased", "Outage", "Run", "simulate", "swift"]

@@ -341,8 +341,10 @@ class Oracle(Witness):
             for row, said in told:
                 if row.type == "loss.CardStopped.v1":
                     until = moment_of(said["until"]) if said["until"] else None
-                    for one in said["functions"]:
-                        stretches.append((said["card_id"], one["function"], moment_of(one["from_at"]), until))
+                    stretches += [
+                        (said["card_id"], one["function"], moment_of(one["from_at"]), until)
+                        for one in said["functions"]
+                    ]
                 elif row.type == "loss.CardWoken.v1":
                     at = moment_of(said["at"])
                     stretches = [

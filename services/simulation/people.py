@@ -9,9 +9,10 @@ import base64
 import hashlib
 import hmac
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -40,6 +41,11 @@ OUTLETS = {
 }
 BANKS = {ZHOUSHAN: ("zs-icbc-dinghai", "zs-icbc-putuo"), WUXI: ("wx-boc-liangxi", "wx-boc-binhu")}
 PATIENCE_MAX = 60
+
+Wishes = Iterator[tuple[float, Callable[[], Any]]]
+"""What somebody may want to do now, and how much.
+
+Of the loss desk: call, sign, lift, reissue, exchange, cancel."""
 
 # Whose answer is made from the state right after the command alone, so that a repeat must be answered the same.
 ANSWERED_THE_SAME = {
@@ -202,44 +208,43 @@ class People:
             await self._register(one)
             return
         acts: list[tuple[float, Callable[[], Any]]] = [
-            (0.15, lambda: self._register(one)),
-            (0.3 if one.holding else 2.0, lambda: self._state_fact(one)),
-            (0.15 if one.holding else 2.0, lambda: self._apply(one)),
+            (0.15, partial(self._register, one)),
+            (0.3 if one.holding else 2.0, partial(self._state_fact, one)),
+            (0.15 if one.holding else 2.0, partial(self._apply, one)),
         ]
         for application in one.applications[-3:]:
-            stands = self._oracle.papers.get(application, "")
-            decided = stands in ("application-accepted", "application-rejected", "application-withdrawn")
-            acts.append((0.1 if decided else 3.0, lambda a=application: self._decide(one, a, "accept_an_application")))
-            for door in ("ask_for_what_is_missing", "reject_an_application", "withdraw_an_application"):
-                acts.append((0.02 if decided else 0.25, lambda a=application, d=door: self._decide(one, a, d)))
-            if stands == "supplement-asked":
-                acts.append((3.0, lambda a=application: self._decide(one, a, "bring_what_was_missing")))
+            acts += self._on_paper(one, application)
         if one.holding:
-            book, lost = self._oracle.cards[one.holding], self._oracle.loss.get(one.holding)
-            if book.coming and book.stage == "outlet":
-                acts.append((6.0, lambda: self._hand_over(one, book.coming, book.outlet)))
-            if book.coming and book.stage == "hand":
-                acts.append((6.0, lambda: self._activate(one, book.coming)))
-            cards = [card for card in (book.live, book.live, book.coming, *sorted(book.ended)[-1:]) if card]
-            if cards:
-                card = dice.choice(cards)
-                standing = lost.standing if lost else "none"
-                wanted = {
-                    "none": (2.0, 0.7, 0.3, 0.1, 0.7, 0.12),
-                    "called": (0.7, 1.5, 1.2, 0.3, 0.1, 0.1),
-                    "signed": (0.3, 0.3, 1.2, 2.0, 0.1, 0.1),
-                    "superseded": (0.2, 0.2, 1.0, 0.3, 0.1, 0.1),
-                    "ended": (0.2, 0.2, 0.2, 0.2, 0.2, 0.1),
-                }[standing]
-                for weight, loss in zip(wanted, _LOSSES, strict=True):
-                    acts.append((weight, lambda c=card, x=loss: x(self, one, c)))
-                acts.append((0.5, lambda: self._look(one, card)))
+            acts += self._with_cards(one)
         weights = [weight for weight, _ in acts]
         chosen = dice.choices(acts, weights)[0][1]
         if twice:
             await asyncio.gather(chosen(), chosen())  # Two clerks reach for the same thing.
         else:
             await chosen()
+
+    def _on_paper(self, one: Somebody, application: str) -> Wishes:
+        stands = self._oracle.papers.get(application, "")
+        decided = stands in ("application-accepted", "application-rejected", "application-withdrawn")
+        yield 0.1 if decided else 3.0, partial(self._decide, one, application, "accept_an_application")
+        for door in ("ask_for_what_is_missing", "reject_an_application", "withdraw_an_application"):
+            yield 0.02 if decided else 0.25, partial(self._decide, one, application, door)
+        if stands == "supplement-asked":
+            yield 3.0, partial(self._decide, one, application, "bring_what_was_missing")
+
+    def _with_cards(self, one: Somebody) -> Wishes:
+        book, lost = self._oracle.cards[one.holding], self._oracle.loss.get(one.holding)
+        if book.coming and book.stage == "outlet":
+            yield 6.0, partial(self._hand_over, one, book.coming, book.outlet)
+        if book.coming and book.stage == "hand":
+            yield 6.0, partial(self._activate, one, book.coming)
+        cards = [card for card in (book.live, book.live, book.coming, *sorted(book.ended)[-1:]) if card]
+        if not cards:
+            return
+        card = self.dice.choice(cards)
+        yield 0.5, partial(self._look, one, card)
+        for weight, loss in zip(_WISHES[lost.standing if lost else "none"], _LOSSES, strict=True):
+            yield weight, partial(loss, self, one, card)
 
     async def _register(self, one: Somebody) -> None:
         said = {"document": one.document, "name": "林小舟", "mobile": "13800005678", "language": "zh"}
@@ -369,6 +374,13 @@ class People:
                 self._oracle.acknowledged(act.service, act.command_id, f"{act.door} ({act.key})")
 
 
+_WISHES = {
+    "none": (2.0, 0.7, 0.3, 0.1, 0.7, 0.12),
+    "called": (0.7, 1.5, 1.2, 0.3, 0.1, 0.1),
+    "signed": (0.3, 0.3, 1.2, 2.0, 0.1, 0.1),
+    "superseded": (0.2, 0.2, 1.0, 0.3, 0.1, 0.1),
+    "ended": (0.2, 0.2, 0.2, 0.2, 0.2, 0.1),
+}
 _LOSSES: tuple[Callable[[People, Somebody, str], Any], ...] = (
     People._call, People._sign, People._lift, People._reissue, People._exchange, People._cancel,
 )  # fmt: skip
@@ -393,16 +405,10 @@ async def _walk_in(process: Process, act: Act) -> Any:
     given: dict[str, Any] = {"call": call, **act.path}
     if act.said is not None:
         name, body = _body_of(endpoint)
-        given[name] = body.model_validate_json(_json(act.said))
+        given[name] = body.model_validate_json(json.dumps(act.said))
     elif "at" in inspect.signature(endpoint).parameters:
         given["at"] = None
     return await endpoint(**given)
-
-
-def _json(said: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(said)
 
 
 def _body_of(endpoint: Any) -> tuple[str, Any]:

@@ -50,7 +50,9 @@ def test_each_openapi_document_is_one(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_path_belongs_to_one_service(service: str) -> None:
-    others = {path for other in SERVICES if other != service for path in read(SCHEMAS / f"openapi/{other}.json")["paths"]}
+    others = {
+        path for other in SERVICES if other != service for path in read(SCHEMAS / f"openapi/{other}.json")["paths"]
+    }
     assert not others & read(SCHEMAS / "openapi" / f"{service}.json")["paths"].keys()
 
 

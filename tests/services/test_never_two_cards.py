@@ -576,11 +576,15 @@ class Town:
         if isinstance(there, Superseded):
             assert not isinstance(self.holding.coming, NothingComing), "a new card is awaited that nobody makes"
             assert self.truth.reissue_is_open(there.card_id)
-        entered = {fact.card_id for fact in self.truth.of(losing.CardEntered, losing.CardSucceeded)}
+        entered = {fact.card_id: fact.at for fact in self.truth.of(losing.CardEntered, losing.CardSucceeded)}
         called = {fact.card_id for fact in self.truth.of(losing.LossPreReported)}
         ended = {fact.card_id for fact in self.truth.of(losing.CardCancelled)}
-        kept = {fact.card_id for fact in self.truth.of(losing.CallKept)}
-        assert kept & entered <= called | ended, "a call was forgotten"
+        heard = {
+            fact.card_id
+            for fact in self.truth.of(losing.CallKept)
+            if fact.card_id in entered and self.loss_bylaw.pre_report_ends(fact.at).at > entered[fact.card_id]
+        }
+        assert heard <= called | ended, "a call was forgotten"
 
 
 def live(seeds: range, city: str, on_lapse: OnLapse = OnLapse.WAKE) -> list[Town]:
