@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -115,9 +115,17 @@ class Crowd:
         application = (await self.must(CLERK, "/v1/applications", papers))["application_id"]
         return str((await self.must(CLERK, f"/v1/applications/{application}/acceptances"))["holding_id"])
 
-    async def throng(self, applicants: int = 2) -> None:
+    async def throng(self, applicants: int = 6) -> None:
         """Holders lose and find their cards, and others apply, until the doors close."""
         await asyncio.gather(*map(self._holder, self.holders), *(self._applicants() for _ in range(applicants)))
+
+    def chapter(self, name: str) -> "Crowd":
+        """The same people, whose next acts are written into another book."""
+        return replace(self, book=AckBook(self.book.people, name))
+
+    def open_the_doors(self) -> None:
+        """Let everybody in who comes."""
+        self._closed = False
 
     def close_the_doors(self) -> None:
         """Everybody finishes what she is about, and goes home knowing what came of it."""
@@ -131,18 +139,20 @@ class Crowd:
 
     async def _holder(self, holder: Holder) -> None:
         while not self._closed:
-            what = {LIFT: self.dice.choice((CALL, SIGN)), CALL: self.dice.choice((SIGN, LIFT)), SIGN: LIFT}[
-                holder.stands
-            ]
+            choice = {LIFT: (CALL, SIGN), CALL: (SIGN, LIFT), SIGN: (LIFT,)}[holder.stands]
+            what = self.dice.choice(choice)
             if what == CALL and holder.done.count(CALL) >= 3:
                 what = SIGN  # Calls are counted; signatures are not.
-            who = {CALL: HOTLINE, SIGN: BANK, LIFT: HALL}[what]
-            body = {"verified_by": "knowledge"} if what == CALL else {"document": "id_card"}
-            act = await self.book.act(who, f"/v1/cards/{holder.card}/{what}", body)
-            if not act.acknowledged:
-                raise Unheard(f"{what} after {holder.done[-3:]}: {act.status} {act.answer}")
-            holder.done.append(what)
+            await self.act(holder, what)
             await asyncio.sleep(self.dice.uniform(0, 0.2))
+
+    async def act(self, holder: Holder, what: str) -> Mapping[str, Any]:
+        """A holder does something about her card, and writes it down."""
+        who = {CALL: HOTLINE, SIGN: BANK, LIFT: HALL}[what]
+        body = {"verified_by": "knowledge"} if what == CALL else {"document": "id_card"}
+        told = await self.must(who, f"/v1/cards/{holder.card}/{what}", body)
+        holder.done.append(what)
+        return told
 
 
 class Unheard(Exception):

@@ -8,8 +8,10 @@ import json
 import signal
 import sys
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from libs.runtime.cli import main
 
@@ -19,25 +21,25 @@ EVERY_S = 0.002
 class Sampler:
     """Counts, for each function, the samples in which it was at work itself, and those in which it was waited for."""
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._running = file, False
+    def __init__(self) -> None:
         self._samples = 0
         self._own: Counter[str] = Counter()
         self._whole: Counter[str] = Counter()
-        signal.signal(signal.SIGPROF, self._look)
-        signal.signal(signal.SIGUSR1, self._turn)
 
-    def _turn(self, _signal: int, _frame: FrameType | None) -> None:
-        self._running = not self._running
-        signal.setitimer(signal.ITIMER_PROF, EVERY_S * self._running, EVERY_S * self._running)
-        if not self._running:
-            draft = self._file.with_suffix(".draft")
-            draft.write_text(json.dumps({"samples": self._samples, "own": self._own, "whole": self._whole}))
-            draft.rename(self._file)
+    def start(self) -> None:
+        """From the main thread, which is the one that is looked at."""
+        signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
+
+    def stop(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def seen(self) -> dict[str, Any]:
+        return {"samples": self._samples, "own": dict(self._own), "whole": dict(self._whole)}
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:
         self._samples += 1
-        stack = set()
+        stack: set[str] = set()
         while frame is not None:
             code = frame.f_code
             name = f"{_short(code.co_filename)}:{code.co_qualname}"
@@ -48,12 +50,28 @@ class Sampler:
         self._whole.update(stack)
 
 
+def on_signal(file: Path) -> None:
+    """The first SIGUSR1 starts sampling, the second writes to the file what was seen."""
+    sampler, starts = Sampler(), cycle([True, False])
+
+    def turn(_signal: int, _frame: FrameType | None) -> None:
+        if next(starts):
+            sampler.start()
+            return
+        sampler.stop()
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(sampler.seen()))
+        draft.rename(file)
+
+    signal.signal(signal.SIGUSR1, turn)
+
+
 def _short(path: str) -> str:
     """The part of a path that says where."""
     _, _, package = path.rpartition("site-packages/")
-    return package.removeprefix(f"{Path.cwd()}/") if package != path else "/".join(path.split("/")[-2:])
+    return package if package != path else path.removeprefix(f"{Path.cwd()}/")
 
 
 if __name__ == "__main__":
-    Sampler(Path(sys.argv[1]))
+    on_signal(Path(sys.argv[1]))
     sys.exit(main(sys.argv[2:]))

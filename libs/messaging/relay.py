@@ -9,7 +9,7 @@ from libs.messaging.memory import rung
 from libs.messaging.message import Message
 
 BATCH_MAX = 1_000
-NOT_ASKED_FOR = 2**62
+NOT_ASKED_FOR = 2**62  # Beyond every sequence.
 LOOK_AGAIN_S = 0.25  # How long a message stored by another process of the service may lie unsent.
 
 

@@ -191,7 +191,9 @@ def _rebuild(asked: argparse.Namespace) -> int:
         ):
             (service,) = build_services(platform, [asked.service])
             done = await rebuild_read_models(platform, service, read_models_of(asked.service), dsn)
-        rows = ", ".join(f"{table} {count}" for table, count in done.rows.items()) or "none, for this service keeps none"
+        rows = (
+            ", ".join(f"{table} {count}" for table, count in done.rows.items()) or "none, for this service keeps none"
+        )
         print(f"{asked.service}: {done.events} letters in {done.seconds:.1f} s; rows: {rows}")
 
     _run(build())

@@ -188,7 +188,7 @@ def master_key(settings: Settings, in_use: Iterable[str]) -> Finding:
             return ok("master key: a development key is made at the first start")
         return fail(
             f"master key: {path} is not there",
-            "bring it back from its backup before anything is started: a new key would be made, and opens nothing old",
+            "bring back its backup before anything starts: a new one opens nothing old (first start: docs/operate.md)",
         )
     if shared := open_to_others(path, "master key"):
         return shared
@@ -225,7 +225,7 @@ def version(server: Any) -> Finding:
     """PostgreSQL 15 and later will do."""
     if server.major < POSTGRESQL_MIN:
         return fail(f"database: PostgreSQL {server.major}", f"move to PostgreSQL {POSTGRESQL_MIN} or later")
-    return ok(f"database: PostgreSQL {server.major}.{server.minor}")
+    return ok(f"database: PostgreSQL {server.major}.{server.micro}")
 
 
 async def durability(connection: Any) -> Finding:

@@ -18,7 +18,7 @@ from sqlalchemy import Table
 from libs.messaging.bus import PARTITIONS, Feed, Letter, Slot, topic_of
 from libs.messaging.message import Message
 from libs.messaging.notebook import Notebook, Origin
-from libs.messaging.readmodel import Cap, Change, Drop, Put
+from libs.messaging.readmodel import Cap, Change, Drop, Put, Row
 from libs.messaging.relay import OutboxFeed
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service
@@ -49,6 +49,8 @@ async def rebuild(platform: Platform, service: Service, tables: Sequence[Table],
     Raises CannotRebuild, and Outage.
     """
     began = time.monotonic()
+    if not tables:
+        return Rebuilt(0, {}, 0.0)
     async with _alone(dsn, service.name) as connection, aclosing(_Roads(platform, service)) as roads:
         draft = _Draft(connection, service.name, tables)
         await draft.begin()
@@ -193,40 +195,58 @@ class _Road:
                 )
 
 
-class _Sheaf:
-    """Changes bound together, so that thousands take a few statements.
-
-    Changes of one key keep their order; those of different keys have none (as in the readers). Rows that are put follow
-    one another without harm, and are therefore merged; what takes away or caps must wait for all that came before it.
-    """
-
-    def __init__(self) -> None:
-        self._levels: dict[tuple[str, Table], int] = {}
-        self.levels: dict[int, _Level] = {}
-
-    def add(self, key: str, changes: Iterator[Change]) -> None:
-        for change in changes:
-            of = (key, change.table)
-            level = self._levels.get(of, 0)
-            if isinstance(change, Put) == bool(level % 2):
-                level += 1
-                self._levels[of] = level
-            found = self.levels.get(level)
-            if found is None:
-                found = self.levels[level] = _Level()
-            match change:
-                case Put(table, row):
-                    rows = found.puts.setdefault(table, {})
-                    where = tuple([row[name] for name in _keys_of(table)])
-                    rows[where] = {**rows[where], **row} if where in rows else row
-                case Drop() | Cap():
-                    found.others.append(change)
+Named = tuple[Table, tuple[str, ...]]
+"""A table and some of its columns."""
 
 
 @dataclass
 class _Level:
-    puts: dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]] = field(default_factory=dict)
-    others: list[Drop | Cap] = field(default_factory=list)
+    """Changes of one kind, by the statement that carries them out."""
+
+    puts: dict[Table, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
+    drops: dict[Named, set[tuple[Any, ...]]] = field(default_factory=dict)
+    caps: dict[tuple[Named, str], dict[tuple[Any, ...], Any]] = field(default_factory=dict)
+
+
+KINDS: tuple[type[Change], ...] = (Put, Drop, Cap)
+
+
+class _Sheaf:
+    """Changes bound together, so that thousands take a few statements.
+
+    Changes of one key keep their order; those of different keys have none (as in the readers). Rows that are put one
+    after another are merged; whatever is of another kind than the change before it goes to a later level.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[tuple[str, Table], int] = {}
+        self._levels: list[_Level] = []
+
+    def __iter__(self) -> Iterator[_Level]:
+        return iter(self._levels)
+
+    def add(self, key: str, changes: Iterable[Change]) -> None:
+        for change in changes:
+            level = self._level_of(key, change)
+            match change:
+                case Put(table, row):
+                    rows = level.puts.setdefault(table, {})
+                    place = tuple([row[name] for name in _keys_of(table)])
+                    rows[place] = {**rows[place], **row} if place in rows else row
+                case Drop(table, where):
+                    level.drops.setdefault((table, tuple(where)), set()).add(tuple(where.values()))
+                case Cap(table, where, column, most):
+                    caps = level.caps.setdefault(((table, tuple(where)), column), {})
+                    place = tuple(where.values())
+                    caps[place] = min(most, caps.get(place, most))
+
+    def _level_of(self, key: str, change: Change) -> _Level:
+        of, kind = (key, change.table), KINDS.index(type(change))
+        reached = self._reached.get(of, 0)
+        level = self._reached[of] = reached + (kind - reached) % len(KINDS)
+        while level >= len(self._levels):
+            self._levels.append(_Level())
+        return self._levels[level]
 
 
 _KEYS: dict[Table, tuple[str, ...]] = {}
@@ -268,46 +288,57 @@ class _Draft:
                     definition.replace(f" ON {self._live}.", f" ON {self._next}.", 1)
                     for (definition,) in await self._connection.fetch(
                         "select pg_get_indexdef(i.indexrelid) from pg_index i where i.indrelid = $1::regclass "
-                        "and not exists (select from pg_constraint c where c.conindid = i.indexrelid)", live
+                        "and not exists (select from pg_constraint c where c.conindid = i.indexrelid)",
+                        live,
                     )  # fmt: skip
                 ]
 
     async def write(self, sheaf: _Sheaf) -> None:
-        for _, level in sorted(sheaf.levels.items()):
-            for table, rows in level.puts.items():
-                await self._put(table, list(rows.values()))
-            for change in level.others:
-                await self._take(change)
+        async with self._connection.transaction():
+            for level in sheaf:
+                for table, rows in level.puts.items():
+                    await self._put(table, rows.values())
+                for (table, names), places in level.drops.items():
+                    await self._drop(table, names, list(places))
+                for ((table, names), column), most in level.caps.items():
+                    await self._cap(table, names, column, most)
 
-    async def _put(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    async def _put(self, table: Table, rows: Iterable[Row]) -> None:
+        by_columns: dict[tuple[str, ...], list[Row]] = {}
         for row in rows:
             by_columns.setdefault(tuple(row), []).append(row)
         keys = _keys_of(table)
         for names, alike in by_columns.items():
-            columns = ", ".join(map(_quoted, names))
-            holes = ", ".join(f"${n}::{self._types[table.name, name]}[]" for n, name in enumerate(names, 1))
             fresh = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
             await self._connection.execute(
-                f"insert into {self._next}.{_quoted(table.name)} ({columns}) select * from unnest({holes}) "
-                f"on conflict ({', '.join(map(_quoted, keys))}) do {f'update set {fresh}' if fresh else 'nothing'}",
+                f"insert into {self._draft(table)} ({_listed(names)}) select * from unnest({self._holes(table, names)})"
+                f" on conflict ({_listed(keys)}) do {f'update set {fresh}' if fresh else 'nothing'}",
                 *([row[name] for row in alike] for name in names),
             )
 
-    async def _take(self, change: Drop | Cap) -> None:
-        named = list(change.where.items())
-        where = " and ".join(f"{_quoted(name)} = ${n}" for n, (name, _) in enumerate(named, 1)) or "true"
-        values = [given for _, given in named]
-        draft = f"{self._next}.{_quoted(change.table.name)}"
-        match change:
-            case Drop():
-                await self._connection.execute(f"delete from {draft} where {where}", *values)
-            case Cap(column=column, most=most):
-                name, hole = _quoted(column), f"${len(named) + 1}"
-                await self._connection.execute(
-                    f"update {draft} set {name} = {hole} where {where} and ({name} is null or {name} > {hole})",
-                    *values, most,
-                )  # fmt: skip
+    async def _drop(self, table: Table, names: tuple[str, ...], places: Sequence[tuple[Any, ...]]) -> None:
+        await self._connection.execute(
+            f"delete from {self._draft(table)} t using unnest({self._holes(table, names)}) as w({_listed(names)}) "
+            f"where {_same(names)}",
+            *map(list, zip(*places, strict=True)),
+        )
+
+    async def _cap(
+        self, table: Table, names: tuple[str, ...], column: str, most: Mapping[tuple[Any, ...], Any]
+    ) -> None:
+        capped, limits = _quoted(column), list(most.values())
+        await self._connection.execute(
+            f"update {self._draft(table)} t set {capped} = w.most from unnest({self._holes(table, (*names, column))}) "
+            f"as w({_listed(names)}, most) where {_same(names)} and (t.{capped} is null or t.{capped} > w.most)",
+            *map(list, zip(*most, strict=True)),
+            limits,
+        )
+
+    def _draft(self, table: Table) -> str:
+        return f"{self._next}.{_quoted(table.name)}"
+
+    def _holes(self, table: Table, names: Sequence[str]) -> str:
+        return ", ".join(f"${n}::{self._types[table.name, name]}[]" for n, name in enumerate(names, 1))
 
     async def finish_indexes(self) -> None:
         """The other indexes are cheaper to build over all rows than row by row."""
@@ -332,6 +363,14 @@ class _Draft:
             await self._connection.execute(f"alter table {self._next}.{name} set schema {self._live}")
         await self._connection.execute(f"drop schema {self._next}")
         return counts
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _same(names: Sequence[str]) -> str:
+    return " and ".join(f"t.{_quoted(name)} = w.{_quoted(name)}" for name in names)
 
 
 def _quoted(name: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -115,8 +115,6 @@ class AckBook:
 
 # --- the nemesis ---
 
-Blow = Callable[[], Awaitable[None]]
-
 
 class Nemesis:
     """Kills and freezes what runs on a stage, by the handles with which it was started, and starts it again."""
@@ -167,27 +165,29 @@ class Nemesis:
                 await asyncio.sleep(0.3)
 
     async def rage(self, for_s: float) -> None:
-        """Strike again and again, one or two at once, with pauses in which work gets done."""
-        until = time.monotonic() + for_s
+        """Strike again and again, wherever nothing is down already, and do not wait for it to stand up."""
+        until, down = time.monotonic() + for_s, dict[str, asyncio.Task[None]]()
         while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, self._dice.uniform(1.0, 4.0)))
-            if time.monotonic() < until:
-                many = 2 if self._dice.random() < 0.25 else 1
-                await asyncio.gather(*(blow() for blow in self._dice.sample(self._blows(), many)))
+            await asyncio.sleep(min(left, self._dice.uniform(0.5, 3.0)))
+            victim = self._dice.choice(self._victims())
+            if victim not in down or down[victim].done():
+                down[victim] = asyncio.create_task(self._strike(victim, self._dice.uniform(0, 1)))
+        await asyncio.gather(*down.values())
 
-    def _blows(self) -> list[Blow]:
-        away_s, services = self._dice.uniform(0, 3), list(self.stage.commands)
-        victim, other = self._dice.sample(services, 2) if len(services) > 1 else services * 2
-        blows: list[Blow] = [
-            lambda: self.kill(victim, away_s / 3),
-            lambda: self.kill(victim),
-            lambda: self.freeze(other, away_s),
-        ]
-        if self.stage.database is not None:
-            blows.append(lambda: self.kill_postgres(away_s / 3))
-        if self.stage.broker is not None:
-            blows.append(lambda: self.kill_broker(away_s * 3))
-        return blows
+    def _victims(self) -> list[str]:
+        engines = ["postgres"] * (self.stage.database is not None) + ["broker"] * (self.stage.broker is not None)
+        return [*self.stage.commands, *engines]
+
+    async def _strike(self, victim: str, force: float) -> None:
+        match victim:
+            case "postgres":
+                await self.kill_postgres(force)
+            case "broker":
+                await self.kill_broker(10 * force)
+            case _ if force < 0.3:
+                await self.freeze(victim, 10 * force)
+            case _:
+                await self.kill(victim, force)
 
 
 # --- the audit ---

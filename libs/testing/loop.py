@@ -58,9 +58,10 @@ class SeededLoop(asyncio.BaseEventLoop):
         return task
 
     def fail(self, error: BaseException) -> None:
-        """End the run with this error; the first one counts."""
-        if self.failure is None:
-            self.failure = error
+        """End the run with this error; the first one counts, and none does when the run is over."""
+        if self._waking_the_dead:
+            return
+        self.failure = self.failure or error
         self.stop()
 
     def run(self, main: Any) -> Any:
@@ -126,7 +127,7 @@ class SeededLoop(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """What nobody caught ends the run, unless it is over."""
         error = context.get("exception")
-        if not self._waking_the_dead and isinstance(error, BaseException):
+        if isinstance(error, BaseException):
             self.fail(error)
 
     # What a loop with sockets and other threads would need; here is none of either.

@@ -30,7 +30,13 @@ class IdempotencyKeyMissing(Refused):
 
 
 class IfMatchUnreadable(Unfit):
-    """If-Match must be the ETag that you were given, for example "3"."""
+    """If-Match must be the ETag that you were given, for example "loss-3"."""
+
+
+class SawAnotherRecord(Refused):
+    """You have looked at the {seen} record, but this act is about the {due} record; look at that one, then decide."""
+
+    status = 412
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class CallContext:
     action: str
     command_id: UUID
     fingerprint: bytes
-    expected: int | None
+    seen: tuple[str, int] | None
     doors: Doors
     response: Response
     channel: str
@@ -82,7 +88,7 @@ class CallContext:
         """Have a command decided and stored; sets ETag and Idempotency-Replayed. Raises Refused or Outage."""
         order = self.order(desk, city=city, reason=reason, correlation=correlation or key)
         receipt = await desk.handle(key, ask, order)
-        self.response.headers["ETag"] = f'"{receipt.version}"'
+        self._tag(desk, receipt.version)
         if receipt.replayed:
             self.response.headers["Idempotency-Replayed"] = "true"
         return receipt
@@ -102,15 +108,27 @@ class CallContext:
             causation=f"http:{self.command_id}",
             trace=current_traceparent(),
             fingerprint=self.fingerprint,
-            expected=self.expected,
+            expected=self._expected(desk),
             guard=guard,
         )
+
+    def _tag(self, desk: Desk[Any], version: int) -> None:
+        self.response.headers["ETag"] = f'"{desk.aggregate.category}-{version}"'
+
+    def _expected(self, desk: Desk[Any]) -> int | None:
+        """The version that the caller saw of the record that this act is about. Raises SawAnotherRecord."""
+        if self.seen is None:
+            return None
+        kind, version = self.seen
+        if kind != desk.aggregate.category:
+            raise SawAnotherRecord(seen=kind, due=desk.aggregate.category)
+        return version
 
     async def see(self, desk: Desk[S], key: str, *, city: str) -> Standing[S]:
         """How a stream stands now, if this caller may see it; sets ETag. Raises NotAllowed."""
         standing = await desk.standing(key)
         self.allow(city=city, **desk.aggregate.belongs(standing.state))
-        self.response.headers["ETag"] = f'"{standing.version}"'
+        self._tag(desk, standing.version)
         return standing
 
 
@@ -164,20 +182,21 @@ async def _call(
         action=request.state.action,
         command_id=derived("http", scope, idempotency_key),
         fingerprint=hmac.new(doors.fingerprint_key, scope.encode() + body, hashlib.sha256).digest(),
-        expected=_version(if_match),
+        seen=_seen(if_match),
         doors=doors,
         response=response,
         channel=CHANNELS.get(caller.role, "counter"),
     )
 
 
-def _version(if_match: str | None) -> int | None:
+def _seen(if_match: str | None) -> tuple[str, int] | None:
+    """The kind of record and the version that the caller saw."""
     if if_match is None or if_match == "*":
         return None
-    found = re.fullmatch(r'"(\d{1,9})"', if_match)
+    found = re.fullmatch(r'"([a-z]+)-([0-9]{1,9})"', if_match)
     if not found:
         raise IfMatchUnreadable
-    return int(found[1])
+    return found[1], int(found[2])
 
 
 Call = Annotated[CallContext, Depends(_call)]

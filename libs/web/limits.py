@@ -55,7 +55,7 @@ class BodyLimit:
 
         async def answer_and_listen(message: Message) -> None:
             last = message["type"] == "http.response.body"
-            await send(message | {"more_body": True} if last else message)
+            await send({**message, "more_body": True} if last else message)
             if last:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(DISCARDED_MAX_S):

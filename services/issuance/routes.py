@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import Field, StringConstraints
 
-from libs.kernel import Missing
+from libs.kernel import CalendarUnknown, Missing
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of
 from libs.runtime.service import Desks
@@ -245,7 +245,9 @@ def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: Issuan
     @routes.post(
         "/v1/applications/{application_id}/acceptances",
         status_code=201,
-        responses=refusals(IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided, paper.SupplementPending),
+        responses=refusals(
+            IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided, paper.SupplementPending, CalendarUnknown
+        ),
         dependencies=[allowed("issuance:decide")],
     )
     async def accept_an_application(

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from libs.eventsourcing.desk import Ask
 from libs.eventsourcing.desk import Desk as CommandDesk
+from libs.kernel import CalendarUnknown
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of
 from libs.web.access import allowed
@@ -124,7 +125,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
     @routes.post(
         "/v1/cards/{card_id}/pre-reports",
         status_code=201,
-        responses=refusals(IdMistyped, CardEnded, TooManyCalls),
+        responses=refusals(IdMistyped, CardEnded, TooManyCalls, CalendarUnknown),
         dependencies=[allowed("loss:pre-report")],
     )
     async def pre_report_loss_by_telephone(card_id: Card, said: PreReportBody, call: Call) -> LossView:

@@ -34,6 +34,11 @@ def live(seeds: Sequence[int]) -> int:
         if run.violation:
             tell_of_violation(run)
             break
+    summary(seeds, runs)
+    return 1 if runs[-1].violation else 0
+
+
+def summary(seeds: Sequence[int], runs: Sequence[Run]) -> None:
     faults: Counter[str] = Counter()
     for run in runs:
         faults.update(run.faults)
@@ -46,10 +51,7 @@ def live(seeds: Sequence[int]) -> int:
     )
     say(f"acknowledged     {sum(run.acknowledged for run in runs):,}; refused {sum(run.refused for run in runs):,}")
     say("faults           " + ", ".join(f"{kind} {count:,}" for kind, count in faults.most_common()))
-    if runs[-1].violation:
-        return 1
-    say("violations       none")
-    return 0
+    say(f"violations       {'one, above' if runs[-1].violation else 'none'}")
 
 
 def tell_of_violation(run: Run) -> None:

@@ -75,6 +75,7 @@ class Oracle(Witness):
         self.facts = self.commands = self.checks = 0
         self.look_at_desk: Callable[[str, Sequence[Recorded]], Any] | None = None
         self.reactions: Mapping[str, Callable[[Message], Iterable[UUID]]] = {}
+        self._promised: dict[str, str] = {}
         self._numbers: set[str] = set()
         self._versions: Counter[tuple[str, str]] = Counter()
         self._last: dict[tuple[str, str], datetime] = {}
@@ -108,7 +109,7 @@ class Oracle(Witness):
                 case "issuance", "holding":
                     self._at_the_holding(fact, data)
                 case "issuance", "application":
-                    self.papers[data["application_id"]] = fact.name
+                    self._on_paper(fact.name, data)
         if service == "loss" and facts:
             self._compare_desk(wanted.stream, facts)
 
@@ -124,6 +125,15 @@ class Oracle(Witness):
         place = (service, fact.shard)
         self.must(fact.position == self._positions[place] + 1, "INV-13", f"{at} leaves a gap in the log")
         self._positions[place] = fact.position
+
+    def _on_paper(self, name: str, said: Said) -> None:
+        application = said["application_id"]
+        if name == "application-accepted":
+            known = self._promised.setdefault(application, said["promised_by"])
+            self.must(known == said["promised_by"], "INV-11", f"{application} was promised a second time")
+        decided = self.papers.get(application) in ("application-accepted", "application-rejected")
+        self.must(not decided, "INV-13", f"{application}: {name} after {self.papers.get(application)}")
+        self.papers[application] = name
 
     # --- the loss desk ---
 

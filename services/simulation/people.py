@@ -51,7 +51,8 @@ Of the loss desk: call, sign, lift, reissue, exchange, cancel."""
 ANSWERED_THE_SAME = {
     "pre_report_loss_by_telephone", "report_loss_in_writing", "lift_a_report", "apply_for_a_new_card",
     "exchange_a_worn_card", "cancel_a_card", "apply_for_a_card", "accept_an_application", "ask_for_what_is_missing",
-    "reject_an_application", "order_a_batch", "read_a_return_file", "dispatch_a_batch", "count_a_batch_in",
+    "bring_what_was_missing", "reject_an_application", "withdraw_an_application", "draw_a_batch", "order_a_batch",
+    "read_a_return_file", "dispatch_a_batch", "count_a_batch_in", "register_a_person", "state_a_fact",
 }  # fmt: skip
 
 
@@ -150,8 +151,7 @@ class People:
             return None
         self.acknowledged += 1
         self._city.note("people", f"{act.door} {act.key}: acknowledged")
-        if act.door != "withdraw_an_application":
-            self._oracle.acknowledged(act.service, act.command_id, f"{act.door} ({act.key})")
+        self._oracle.acknowledged(act.service, act.command_id, f"{act.door} ({act.key})")
         return answer
 
     async def _repeat(self, act: Act) -> None:
@@ -370,8 +370,7 @@ class People:
     def judge(self) -> None:
         """The ack book against the stores: what was acknowledged is there."""
         for act in self._book:
-            if act.door != "withdraw_an_application":
-                self._oracle.acknowledged(act.service, act.command_id, f"{act.door} ({act.key})")
+            self._oracle.acknowledged(act.service, act.command_id, f"{act.door} ({act.key})")
 
 
 _WISHES = {
@@ -397,7 +396,7 @@ async def _walk_in(process: Process, act: Act) -> Any:
         action=action,
         command_id=act.command_id,
         fingerprint=hmac.new(b"k" * 32, f"{act.scope}{act.said}".encode(), hashlib.sha256).digest(),
-        expected=None,
+        seen=None,
         doors=_doors(),
         response=Response(),
         channel=CHANNELS.get(act.who.role, "counter"),

@@ -125,7 +125,7 @@ def under(make: Callable[[Bus], R]) -> tuple[list[R], Callable[[Platform], None]
     return made, prepare
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_doubled_shuffled_and_late_messages_tell_the_same_story(open_town: Open, seed: int) -> None:
     made, prepare = under(lambda bus: Rough(bus, seed))
     async with open_town(prepare=prepare) as town:
@@ -154,7 +154,7 @@ async def test_doubled_shuffled_and_late_messages_tell_the_same_story(open_town:
 
 
 async def everything_again(town: Town, seed: int) -> None:
-    """All that was ever published is published once more, in any order, by a stranger who writes straight to the log."""
+    """All that was ever published is published once more, in any order, by a stranger straight to the log."""
     platform = town.house.platform
     assert isinstance(platform.bus, Rough)
     for home in town.house.households:

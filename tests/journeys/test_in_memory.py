@@ -65,4 +65,4 @@ async def short_life(home: Path, seed: int) -> tuple[list[str], dict[str, tuple[
         holder = Caller("holder-1", "citizen", ZHOUSHAN, person=person)
         timeline = (await town.get(holder, f"/v1/cards/{card}/timeline"))["entries"]
         assert timeline[-2]["at"] == stopped["lapses_at"]
-        return [one["what"] for one in timeline], dict(sms.sent)
+        return [one["what"] for one in timeline], {str(notice): letter for notice, letter in sms.sent.items()}

@@ -253,7 +253,8 @@ async def progress(town: Town, receipt: str) -> dict[str, Any]:
 
 async def usable(town: Town, card: str, instant: str = "", who: Caller = CLERK) -> set[str]:
     """The functions for which this card can be used at an instant, or now."""
-    found = await town.get(who, f"/v1/cards/{card}", **({"at": instant} if instant else {}))
+    address = f"/v1/cards/{card}"
+    found = await (town.get(who, address, at=instant) if instant else town.get(who, address))
     return {one["function"] for one in found["functions"] if one["usable"]}
 
 

@@ -52,7 +52,7 @@ class Recorder:
 
 async def test_every_act_of_a_life_can_be_repeated_to_the_byte_when_all_is_over(town: Town) -> None:
     story = Recorder(town)
-    shown = {"document": id_card(), "name": "林小舟", "mobile": "13800005678"}
+    shown: dict[str, Any] = {"document": id_card(), "name": "林小舟", "mobile": "13800005678"}
     person = (await story.post(CLERK, "/v1/persons", shown))["person_id"]
     await story.post(CLERK, "/v1/persons/searches", shown["document"])
     fact = {"document": shown["document"], "fact": "insured_employee", "valid_from": "2024-03-01", "reference": "R-1"}
@@ -185,12 +185,15 @@ async def test_what_has_changed_since_you_looked_is_not_overwritten(town: Town) 
     assert done.status_code == 201
     now = done.headers["ETag"]
     assert now != seen
-    lift = {"json": {"document": "id_card"}, "headers": {"If-Match": seen}}
-    stale = await town.call(HALL, "POST", f"/v1/cards/{card}/lifts", **lift)
+    lift, signed = f"/v1/cards/{card}/lifts", {"document": "id_card"}
+    stale = await town.call(HALL, "POST", lift, json=signed, headers={"If-Match": seen})
     assert (stale.status_code, stale.json()["code"]) == (412, "stale-view")
     for version in (seen, now):
-        assert version.strip('"') in stale.json()["detail"]
-    fresh = await town.call(HALL, "POST", f"/v1/cards/{card}/lifts", **lift | {"headers": {"If-Match": now}})
+        assert version.strip('"').partition("-")[2] in stale.json()["detail"]
+    other = (await town.call(CLERK, "GET", f"/v1/cards/{card}")).headers["ETag"]
+    astray = await town.call(HALL, "POST", f"/v1/cards/{card}/lifts", **lift | {"headers": {"If-Match": other}})
+    assert (astray.status_code, astray.json()["code"]) == (412, "saw-another-record")
+    fresh = await town.call(HALL, "POST", lift, json=signed, headers={"If-Match": now})
     assert fresh.status_code == 201
     any_ = await town.call(HOTLINE, "POST", path, json=body, headers={"If-Match": "*"})
     assert any_.status_code == 201
@@ -199,7 +202,7 @@ async def test_what_has_changed_since_you_looked_is_not_overwritten(town: Town) 
 async def test_an_if_match_that_was_not_given_out_here_is_refused(town: Town) -> None:
     _, card = await a_card_in_use(town)
     path, body = f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"}
-    for said in ("3", 'W/"3"', '"three"', '""', '"-1"', '"3", "4"', f'"{"9" * 30}"'):
+    for said in ("3", '"3"', 'W/"loss-3"', '"three"', '""', '"-1"', '"3", "4"', f'"{"9" * 30}"'):
         answer = await town.call(HOTLINE, "POST", path, json=body, headers={"If-Match": said})
         assert (answer.status_code, answer.json()["code"]) == (422, "if-match-unreadable"), said
     assert (await town.get(CLERK, f"/v1/cards/{card}/loss"))["status"] == "in_use"

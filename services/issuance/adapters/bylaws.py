@@ -19,11 +19,11 @@ from services.issuance.domain.portrait import ID_CARD, SOCIAL_CARD, Standard
 
 
 class ProgrammeUnknown(Unfit):
-    """This city has no programme '{programme}'; it has: {programmes}."""
+    """This city has no such programme; it has: {programmes}."""
 
 
 class OutletUnknown(Unfit):
-    """This city has no outlet '{outlet}'; ask for its list."""
+    """This city has no such outlet; it has: {outlets}."""
 
 
 class _Data(BaseModel):
@@ -74,7 +74,7 @@ class IssuanceBylaws:
     def at(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
         """The rules of a programme that hold at this moment. Raises ProgrammeUnknown."""
         if (city, programme) not in self._dated:
-            raise ProgrammeUnknown(programme=programme, programmes=", ".join(self.programmes(city)))
+            raise ProgrammeUnknown(programmes=", ".join(self.programmes(city)))
         dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
         promise = dated["promise"]
         return IssuanceBylaw(
@@ -104,13 +104,14 @@ class IssuanceBylaws:
     def series(self, city: str, programme: str) -> str:
         """The series from which the card numbers of a programme come, for example `330900-01`."""
         if (city, programme) not in self._numbers:
-            raise ProgrammeUnknown(programme=programme, programmes=", ".join(self.programmes(city)))
+            raise ProgrammeUnknown(programmes=", ".join(self.programmes(city)))
         return f"{city}-{self._numbers[city, programme]}"
 
     def outlet(self, city: str, outlet: str) -> str:
         """The outlet, if it is one of the city's. Raises OutletUnknown."""
-        if city not in self._packs or outlet not in self._packs[city].outlets:
-            raise OutletUnknown(outlet=outlet[:40])
+        outlets = self._packs[city].outlets if city in self._packs else {}
+        if outlet not in outlets:
+            raise OutletUnknown(outlets=", ".join(sorted(outlets)) or "none")
         return outlet
 
 
