@@ -95,7 +95,9 @@ begin
                done.fingerprint as done_fingerprint, done.refusal as done_refusal,
                coalesce((select f.version from {schema}.fact f where f.stream = a.stream
                          order by f.version desc limit 1), 0) as actual
-        from asked a left join {schema}.command done on done.id = a.id
+        from asked a
+        left join lateral (select * from {schema}.command c where c.id = a.id limit 1) done on true  -- Never a hash join:
+        -- planned while the table was still empty, it would read the whole of it for each batch.
     ), good as (
         select * from judged where not replayed and expected = actual
     ), ends as (

@@ -77,6 +77,8 @@ class Swarm:
     leap_every_s: float
     forgetful_provider: bool
     """Whether the outside world does not know a request by its id when it comes twice."""
+    stumble_rate: float
+    """A page is undone by an error that is no outage, such as a deadlock that the database resolves."""
 
     @classmethod
     def drawn(cls, dice: Random) -> "Swarm":
@@ -101,6 +103,7 @@ class Swarm:
             patience_s=dice.choice((0.2, 1.0, 5.0)),
             leap_every_s=dice.choice((0.5, 1.0, 2.0)),
             forgetful_provider=forgetful,
+            stumble_rate=rate(0.02, 0.2),
         )
 
     def __str__(self) -> str:
@@ -426,6 +429,9 @@ class NotebookLine(Line):
             yield page
             if lost and not self.happens_all_the_same():
                 raise Outage("the page was lost before it was written")
+            if self._world.stormy and self._world.dice.random() < self._world.swarm.stumble_rate:
+                self._world.count("page undone")
+                raise RuntimeError("deadlock detected")
         if lost:
             raise Outage("the page was written, but nobody said so")
 

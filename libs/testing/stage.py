@@ -77,6 +77,11 @@ class Database:
         self._server = EmbeddedPostgres(self._data, port=self._port)
         self.dsn = await self._server.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, by itself or by us."""
+        return self._server.process is not None and self._server.process.poll() is None
+
     async def kill(self) -> None:
         """End it as a power cut would: nothing is flushed, nobody is told."""
         if self._server.process is not None:

@@ -128,7 +128,7 @@ async def test_a_service_that_was_off_for_city_days_catches_up_and_every_hour_is
 
 @pytest.mark.kafka
 async def test_the_doors_do_not_notice_that_the_broker_is_away(workshop: Path) -> None:
-    """Two people's worth of load before, while and after the broker is gone; kill -9, too."""
+    """Killed with -9 and away under load: no 5xx, and answers as quick as before."""
     if engines.choose_kafka() != "jars":
         pytest.skip("needs a broker that may be killed: set CITYCARD_TEST_KAFKA_ENGINE=jars")
     async with on_kafka(workshop / "away") as stage:
@@ -136,10 +136,8 @@ async def test_the_doors_do_not_notice_that_the_broker_is_away(workshop: Path) -
         await crowd.settle(HOLDERS)
         calm, away = crowd.chapter("calm"), crowd.chapter("away")
         await under_load(calm, asyncio.sleep(4))
-        nemesis = Nemesis(stage)
         assert stage.broker is not None
         await asyncio.to_thread(stage.broker.kill)
-        await asyncio.sleep(0)
         away.open_the_doors()
         throng = asyncio.create_task(away.throng(applicants=1))
         await asyncio.sleep(8)
@@ -150,6 +148,5 @@ async def test_the_doors_do_not_notice_that_the_broker_is_away(workshop: Path) -
         assert len(away.book.acknowledged) > len(calm.book.acknowledged) / 2
         await stage.broker.start()
         await quiet(away.book, OPERATOR)
-        await under_load(calm, nemesis.kill_broker())
         for chapter in (crowd, calm, away):
             await nothing_lost_nothing_twice(stage, chapter)

@@ -103,7 +103,7 @@ async def test_an_issuer_whose_keys_are_not_to_be_had(tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": []}))
     named = town_settings(tmp_path, **ISSUER, issuer_keys=str(keys))
-    is_told(await doctor.issuer(named), "fail", "empty", "public keys")
+    is_told(await doctor.issuer(named), "fail", "MissingKeyError", "JWK set")
     keys.write_text(json.dumps({"keys": [issuer_key(town_settings(tmp_path)).as_dict(private=False)]}))
     assert (await doctor.issuer(named)).level == "ok"
 
@@ -195,7 +195,7 @@ async def test_city_time_that_was_moved(patient: Settings, inside: asyncpg.Pool)
 
 
 async def test_tables_of_another_edition(patient: Settings, inside: asyncpg.Pool) -> None:
-    (head,) = await inside.fetchrow("select version_num from issuance.alembic_version") or ()
+    head = await inside.fetchval("select version_num from issuance.alembic_version")
     try:
         await inside.execute("update issuance.alembic_version set version_num = 'issuance_0001'")
         found = the_one(await examined(patient), "issuance: migrations")
@@ -221,7 +221,8 @@ async def test_messages_that_nobody_has_been_told(patient: Settings, inside: asy
 
 
 async def test_work_that_was_put_aside(patient: Settings, inside: asyncpg.Pool) -> None:
-    due = "insert into loss.due (id, at, name, data, stream, trace, error, parked) values ($1, $2, '', '', '', '', $3, $4)"
+    columns = "id, at, name, data, stream, trace, error, parked"
+    due = f"insert into loss.due ({columns}) values ($1, $2, '', '', '', '', $3, $4)"
     letter = "insert into loss.reader_parked (reader, key, letter, error) values ('city', 'k', '{}', $1)"
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     try:

@@ -150,7 +150,7 @@ async def test_papers_are_their_own_outlets_business(town: Town) -> None:
     application = (await applied(town, CLERK, person, "citizen-card"))["application_id"]
     for stranger in (HALL, ICBC, PUTUO):
         for method, act in (("GET", ""), ("POST", "/acceptances"), ("POST", "/supplements")):
-            body = {} if method == "POST" else None
+            body: dict[str, Any] | None = {} if method == "POST" else None
             answer = await town.call(stranger, method, f"/v1/applications/{application}{act}", json=body)
             assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed"), f"{stranger.id}: {act}"
     assert (await town.get(CLERK, f"/v1/applications/{application}"))["status"] == "accepted"

@@ -475,6 +475,7 @@ async def test_a_note_with_odd_characters_goes_all_the_way(town: Town) -> None:
     papers = {"person_id": person, "programme": "citizen-card", "documents": ["id_card"], "portrait": PORTRAIT}
     application = (await town.post(CLERK, "/v1/applications", papers))["application_id"]
     path = f"/v1/applications/{application}/rejections"
+    await town.drain()
     for reason in ("\0", "a\0b", "\ud800", "x" * 201, ""):
         content = json.dumps({"reason": reason}).encode()
         await refused(town, CLERK, path, 422, "request-invalid", content=content, headers=JSON)
@@ -497,7 +498,7 @@ _bodies = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(body=_bodies, nth=st.integers(0, 1_000))
 async def test_no_body_whatever_is_our_fault(town: Town, body: dict[str, Any], nth: int) -> None:
     posts = sorted(path for path, acts in town.app.openapi()["paths"].items() if "post" in acts)
@@ -505,7 +506,7 @@ async def test_no_body_whatever_is_our_fault(town: Town, body: dict[str, Any], n
     path = path.replace("{application_id}", f"{UNKNOWN}.A0123ABCD").replace("{notice_id}", f"{UNKNOWN}.N0123456789AB")
     path = path.replace("{person_id}", UNKNOWN).replace("{batch_id}", UNKNOWN)
     content = json.dumps(body).encode()
-    callers = (CLERK, ICBC, CENTRE, VENDOR, HRSS, HOTLINE, OPERATOR)
+    callers = (CLERK, CENTRE, VENDOR, HRSS, OPERATOR)
     for answer in await asyncio.gather(
         *(town.call(who, "POST", path, content=content, headers=JSON) for who in callers)
     ):

@@ -191,7 +191,7 @@ async def test_what_has_changed_since_you_looked_is_not_overwritten(town: Town) 
     for version in (seen, now):
         assert version.strip('"').partition("-")[2] in stale.json()["detail"]
     other = (await town.call(CLERK, "GET", f"/v1/cards/{card}")).headers["ETag"]
-    astray = await town.call(HALL, "POST", f"/v1/cards/{card}/lifts", **lift | {"headers": {"If-Match": other}})
+    astray = await town.call(HALL, "POST", lift, json=signed, headers={"If-Match": other})
     assert (astray.status_code, astray.json()["code"]) == (412, "saw-another-record")
     fresh = await town.call(HALL, "POST", lift, json=signed, headers={"If-Match": now})
     assert fresh.status_code == 201
