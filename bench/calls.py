@@ -139,12 +139,20 @@ async def _card(nth: int, services: dict[str, Any], people: People, bylaws: Issu
     return str(card)
 
 
-def _life(person: PersonId, holding: HoldingId, application: Any, batch: Any, card: Any, under: Any, at: datetime) -> Sequence[Any]:
+def _life(
+    person: PersonId, holding: HoldingId, application: Any, batch: Any, card: Any, under: Any, at: datetime
+) -> Sequence[Any]:
     """From the verdict to the hand-over."""
     seat: dict[str, Any] = {"holding_id": holding, "batch_id": batch, "seat": 1, "at": at}
     return (
         of_holding.NoteVerdict(
-            holding_id=holding, person_id=person, programme=PROGRAMME, granted=True, because="hukou", functions=(), at=at
+            holding_id=holding,
+            person_id=person,
+            programme=PROGRAMME,
+            granted=True,
+            because="hukou",
+            functions=(),
+            at=at,
         ),
         of_holding.ClaimCard(
             holding_id=holding, application_id=application, person_id=person, programme=PROGRAMME, outlet=OUTLET, at=at
@@ -240,4 +248,3 @@ async def _watch(dsn: str, pending: Pending, done: asyncio.Event, most: int) -> 
             await asyncio.sleep(max(0.0, asked_at + LOOK_EVERY_S - time.perf_counter()))
     finally:
         await connection.close()
-

@@ -75,7 +75,9 @@ async def beside_a_bare_route(ground: Ground) -> Findings:
 
             return play
 
-        paired = await in_turns(rounds, {"ours": round_("ours", ours_port, ours), "bare": round_("bare", bare_port, bare)})
+        paired = await in_turns(
+            rounds, {"ours": round_("ours", ours_port, ours), "bare": round_("bare", bare_port, bare)}
+        )
     profile = await profiled(ground, dsn, token, seconds)
     await ground.drop("doors")
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.messaging.bus import Letter, Slot
@@ -206,12 +207,17 @@ class PostgresNotebook:
             yield connection
 
 
+@cache
+def _statement(sql: str, schema: str) -> TextClause:
+    return text(sql.replace("{s}", schema))
+
+
 class _Asker:
     def __init__(self, connection: AsyncConnection, schema: str, reader: str) -> None:
         self._connection, self._schema, self._reader = connection, schema, reader
 
     async def __call__(self, sql: str, **values: object) -> Sequence[Any]:
-        result = await self._connection.execute(text(sql.replace("{s}", self._schema)), {"r": self._reader} | values)
+        result = await self._connection.execute(_statement(sql, self._schema), {"r": self._reader} | values)
         return result.all() if result.returns_rows else [None] * result.rowcount
 
 
@@ -224,37 +230,44 @@ class _PostgresPage:
             await write(self._connection, changes)
 
     async def move(self, positions: Mapping[Slot, tuple[int, int]]) -> None:
-        for (topic, partition), (old, new) in positions.items():
-            moved = await self._ask(
-                "insert into {s}.reader_position values (:r, :topic, :partition, :new) "
-                "on conflict (reader, topic, partition) do update set next = :new where reader_position.next = 0"
-                if old == 0
-                else "update {s}.reader_position set next = :new "
-                "where reader = :r and topic = :topic and partition = :partition and next = :old",
-                topic=topic,
-                partition=partition,
-                new=new,
-                **({"old": old} if old else {}),
+        begun = [(*slot, new) for slot, (old, new) in positions.items() if old == 0]
+        moved = [(*slot, new, old) for slot, (old, new) in positions.items() if old != 0]
+        done: list[Any] = []
+        if begun:
+            done += await self._ask(
+                "insert into {s}.reader_position select :r, * from "
+                "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) "
+                "on conflict (reader, topic, partition) do update set next = excluded.next "
+                "where reader_position.next = 0",
+                **_columns("abc", begun),
             )
-            if not moved:
-                raise Overtaken
+        if moved:
+            done += await self._ask(
+                "update {s}.reader_position p set next = m.new "
+                "from unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[]), cast(:d as bigint[])) "
+                "as m(topic, partition, new, old) where p.reader = :r "
+                "and p.topic = m.topic and p.partition = m.partition and p.next = m.old",
+                **_columns("abcd", moved),
+            )
+        if len(done) < len(positions):
+            raise Overtaken
 
     async def see(self, seen: Mapping[Origin, int]) -> None:
-        for (service, shard), sequence in seen.items():
-            await self._ask(
-                "insert into {s}.reader_seen values (:r, :service, :shard, :sequence) "
-                "on conflict (reader, service, shard) do update set sequence = excluded.sequence",
-                service=service,
-                shard=shard,
-                sequence=sequence,
-            )
-            await self._ask(
-                "delete from {s}.reader_waiting where reader = :r and service = :service and shard = :shard "
-                "and sequence <= :sequence",
-                service=service,
-                shard=shard,
-                sequence=sequence,
-            )
+        if not seen:
+            return
+        rows = _columns("abc", [(*origin, sequence) for origin, sequence in seen.items()])
+        await self._ask(
+            "insert into {s}.reader_seen select :r, * from "
+            "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) "
+            "on conflict (reader, service, shard) do update set sequence = excluded.sequence",
+            **rows,
+        )
+        await self._ask(
+            "delete from {s}.reader_waiting w using "
+            "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) as s(service, shard, sequence) "
+            "where w.reader = :r and w.service = s.service and w.shard = s.shard and w.sequence <= s.sequence",
+            **rows,
+        )
 
     async def hold(self, letters: Sequence[Letter]) -> None:
         for letter in letters:
@@ -279,6 +292,10 @@ class _PostgresPage:
 
     async def unpark(self, nth: int) -> None:
         await self._ask("delete from {s}.reader_parked where reader = :r and nth = :nth", nth=nth)
+
+
+def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def folded(letter: Letter) -> str:

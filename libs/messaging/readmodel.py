@@ -1,12 +1,13 @@
 """Read models: what a projection writes down, and the few ways in which it can be asked."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -94,23 +95,99 @@ class PostgresRows:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
+@dataclass
+class Level:
+    """Changes of one kind, by the statement that carries them out."""
+
+    puts: dict[Table, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
+    drops: dict["Named", set[tuple[Any, ...]]] = field(default_factory=dict)
+    caps: dict[tuple["Named", str], dict[tuple[Any, ...], Any]] = field(default_factory=dict)
+
+
+Named = tuple[Table, tuple[str, ...]]
+"""A table and some of its columns."""
+
+KINDS: tuple[type[Change], ...] = (Put, Drop, Cap)
+
+
+class Sheaf:
+    """Changes bound together, so that many take few statements.
+
+    Changes of one table keep their order, or where keys are given those of one table and key. Rows that are put one
+    after another are merged; whatever is of another kind than the change before it goes to a later level.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[tuple[str, Table], int] = {}
+        self._levels: list[Level] = []
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self._levels)
+
+    def add(self, changes: Iterable[Change], key: str = "") -> None:
+        for change in changes:
+            level = self._level_of(key, change)
+            match change:
+                case Put(table, row):
+                    rows = level.puts.setdefault(table, {})
+                    place = tuple([row[name] for name in keys_of(table)])
+                    rows[place] = {**rows[place], **row} if place in rows else row
+                case Drop(table, where):
+                    level.drops.setdefault((table, tuple(where)), set()).add(tuple(where.values()))
+                case Cap(table, where, column, most):
+                    caps = level.caps.setdefault(((table, tuple(where)), column), {})
+                    place = tuple(where.values())
+                    caps[place] = min(most, caps.get(place, most))
+
+    def _level_of(self, key: str, change: Change) -> Level:
+        of, kind = (key, change.table), KINDS.index(type(change))
+        reached = self._reached.get(of, 0)
+        level = self._reached[of] = reached + (kind - reached) % len(KINDS)
+        while level >= len(self._levels):
+            self._levels.append(Level())
+        return self._levels[level]
+
+
+@cache
+def keys_of(table: Table) -> tuple[str, ...]:
+    """The names of a table's primary key."""
+    return tuple(column.name for column in table.primary_key)
+
+
+def alike(rows: Iterable[Row]) -> Mapping[tuple[str, ...], Sequence[Row]]:
+    """Rows by the columns that they name."""
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row), []).append(row)
+    return found
+
+
 async def write(connection: AsyncConnection, changes: Sequence[Change]) -> None:
-    """Carry changes out, in order, in the transaction of this connection."""
-    for change in changes:
-        match change:
-            case Put(table, row):
-                keys = [column.name for column in table.primary_key]
-                rest = {name: given for name, given in row.items() if name not in keys}
-                statement = insert(table).values(**row)
-                await connection.execute(
-                    statement.on_conflict_do_update(index_elements=keys, set_=rest)
-                    if rest else statement.on_conflict_do_nothing()
-                )  # fmt: skip
-            case Drop(table, where):
+    """Carry changes out, in the order of each table, in the transaction of this connection."""
+    sheaf = Sheaf()
+    sheaf.add(changes)
+    for level in sheaf:
+        for table, rows in level.puts.items():
+            for names, put in alike(rows.values()).items():
+                await connection.execute(_upsert(table, names), put)
+        for (table, names), places in level.drops.items():
+            for place in places:
+                where = dict(zip(names, place, strict=True))
                 await connection.execute(delete(table).where(_all(table, where)))
-            case Cap(table, where, column, most):
+        for ((table, names), column), limits in level.caps.items():
+            for place, most in limits.items():
+                where = dict(zip(names, place, strict=True))
                 higher = or_(table.c[column].is_(None), table.c[column] > most)
                 await connection.execute(update(table).where(_all(table, where), higher).values({column: most}))
+
+
+@cache
+def _upsert(table: Table, names: tuple[str, ...]) -> Insert:
+    statement, keys = insert(table), keys_of(table)
+    rest = {name: statement.excluded[name] for name in names if name not in keys}
+    if not rest:
+        return statement.on_conflict_do_nothing()
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def _all(table: Table, where: Row) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ from sqlalchemy import Table
 from libs.messaging.bus import PARTITIONS, Feed, Letter, Slot, topic_of
 from libs.messaging.message import Message
 from libs.messaging.notebook import Notebook, Origin
-from libs.messaging.readmodel import Cap, Change, Drop, Put, Row
+from libs.messaging.readmodel import Row, Sheaf, alike, keys_of
 from libs.messaging.relay import OutboxFeed
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service
@@ -177,9 +177,9 @@ class _Road:
                 yield message
 
     async def _fold(self, messages: Iterable[Message], draft: "_Draft") -> None:
-        sheaf = _Sheaf()
+        sheaf = Sheaf()
         for message in messages:
-            sheaf.add(message.key, self.listener.project(message))
+            sheaf.add(self.listener.project(message), message.key)
             self.folded += 1
         await draft.write(sheaf)
 
@@ -193,69 +193,6 @@ class _Road:
                     f"messages, and {handled} were read once. Fill it again from the store (`citycard log rebuild`), "
                     "then try again; the read models were left as they are."
                 )
-
-
-Named = tuple[Table, tuple[str, ...]]
-"""A table and some of its columns."""
-
-
-@dataclass
-class _Level:
-    """Changes of one kind, by the statement that carries them out."""
-
-    puts: dict[Table, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
-    drops: dict[Named, set[tuple[Any, ...]]] = field(default_factory=dict)
-    caps: dict[tuple[Named, str], dict[tuple[Any, ...], Any]] = field(default_factory=dict)
-
-
-KINDS: tuple[type[Change], ...] = (Put, Drop, Cap)
-
-
-class _Sheaf:
-    """Changes bound together, so that thousands take a few statements.
-
-    Changes of one key keep their order; those of different keys have none (as in the readers). Rows that are put one
-    after another are merged; whatever is of another kind than the change before it goes to a later level.
-    """
-
-    def __init__(self) -> None:
-        self._reached: dict[tuple[str, Table], int] = {}
-        self._levels: list[_Level] = []
-
-    def __iter__(self) -> Iterator[_Level]:
-        return iter(self._levels)
-
-    def add(self, key: str, changes: Iterable[Change]) -> None:
-        for change in changes:
-            level = self._level_of(key, change)
-            match change:
-                case Put(table, row):
-                    rows = level.puts.setdefault(table, {})
-                    place = tuple([row[name] for name in _keys_of(table)])
-                    rows[place] = {**rows[place], **row} if place in rows else row
-                case Drop(table, where):
-                    level.drops.setdefault((table, tuple(where)), set()).add(tuple(where.values()))
-                case Cap(table, where, column, most):
-                    caps = level.caps.setdefault(((table, tuple(where)), column), {})
-                    place = tuple(where.values())
-                    caps[place] = min(most, caps.get(place, most))
-
-    def _level_of(self, key: str, change: Change) -> _Level:
-        of, kind = (key, change.table), KINDS.index(type(change))
-        reached = self._reached.get(of, 0)
-        level = self._reached[of] = reached + (kind - reached) % len(KINDS)
-        while level >= len(self._levels):
-            self._levels.append(_Level())
-        return self._levels[level]
-
-
-_KEYS: dict[Table, tuple[str, ...]] = {}
-
-
-def _keys_of(table: Table) -> tuple[str, ...]:
-    if table not in _KEYS:
-        _KEYS[table] = tuple(column.name for column in table.primary_key)
-    return _KEYS[table]
 
 
 class _Draft:
@@ -293,7 +230,7 @@ class _Draft:
                     )  # fmt: skip
                 ]
 
-    async def write(self, sheaf: _Sheaf) -> None:
+    async def write(self, sheaf: Sheaf) -> None:
         async with self._connection.transaction():
             for level in sheaf:
                 for table, rows in level.puts.items():
@@ -304,16 +241,13 @@ class _Draft:
                     await self._cap(table, names, column, most)
 
     async def _put(self, table: Table, rows: Iterable[Row]) -> None:
-        by_columns: dict[tuple[str, ...], list[Row]] = {}
-        for row in rows:
-            by_columns.setdefault(tuple(row), []).append(row)
-        keys = _keys_of(table)
-        for names, alike in by_columns.items():
+        keys = keys_of(table)
+        for names, put in alike(rows).items():
             fresh = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
             await self._connection.execute(
                 f"insert into {self._draft(table)} ({_listed(names)}) select * from unnest({self._holes(table, names)})"
                 f" on conflict ({_listed(keys)}) do {f'update set {fresh}' if fresh else 'nothing'}",
-                *([row[name] for row in alike] for name in names),
+                *([row[name] for row in put] for name in names),
             )
 
     async def _drop(self, table: Table, names: tuple[str, ...], places: Sequence[tuple[Any, ...]]) -> None:

@@ -195,7 +195,7 @@ async def test_poison_parks_its_own_key_and_nobody_else_waits(open_town: Open) -
         began = asyncio.get_running_loop().time()
         await town.post(HOTLINE, f"/v1/cards/{his}/pre-reports", call)
         await town.drain()
-        assert asyncio.get_running_loop().time() - began < 5
+        assert asyncio.get_running_loop().time() - began < 15, "tries of poison are bounded"
         assert await woken_and_stopped(town, hers) == []
         assert await woken_and_stopped(town, his) == ["CardStopped"]
 
