@@ -36,8 +36,8 @@ def main() -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        text = runner.run(measured(asked.only or list(MEASURES), asked.peer, asked.quick))
-    print(text)
+        text = runner.run(measured(asked.only or list(MEASURES), asked.peer.absolute(), asked.quick))
+    sys.stdout.write(text + "\n")
     if document := asked.write or (None if asked.quick or asked.only else DOCUMENT):
         write_into(document, text)
     return 0
@@ -46,7 +46,7 @@ def main() -> int:
 async def measured(names: list[str], peer: Path, quick: bool) -> str:
     """All that is to be said, as Markdown. A measure that breaks says so in its line, and the others go on."""
     rows, notes = [], []
-    async with ground(peer.absolute(), quick) as where:
+    async with ground(peer, quick) as where:
         head = await described(where.dsn)
         for name in names:
             began = time.perf_counter()
@@ -54,7 +54,7 @@ async def measured(names: list[str], peer: Path, quick: bool) -> str:
                 found = await MEASURES[name](where)
             except Exception as error:
                 found = Findings([Row(name, f"broken: {type(error).__name__}: {error}".replace("\n", " "), met=False)])
-            print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
             rows += found.rows
             notes += found.notes
     command = " ".join(["python -m bench", *(["--quick"] if quick else []),

@@ -4,8 +4,8 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -117,9 +117,9 @@ async def in_a_full_store(ground: Ground) -> Findings:
         turns: dict[str, Round] = {}
         for name, events in (("small", small), ("large", large)):
             dsn = await ground.database(name)
-            store: Any = (await stack.enter_async_context(ground.platform(dsn))).store("loss")
+            store = (await stack.enter_async_context(ground.platform(dsn))).store("loss")
             await fill(dsn, events)
-            turns[name] = lambda store=store: appended_per_s(store, 64, seconds)
+            turns[name] = partial(appended_per_s, store, 64, seconds)
         paired = await in_turns(rounds, turns)
     await ground.drop("small")
     await ground.drop("large")

@@ -18,8 +18,8 @@ from bench.ground import Ground
 from bench.peers.load import Line, lines, telephone_call
 from libs.eventsourcing.desk import Order
 from libs.kernel.ids import derived
-from libs.runtime.cli import SERVICES, build_services
 from libs.runtime.citytime import MachineClock
+from libs.runtime.cli import SERVICES, build_services
 from libs.runtime.development import issuer_key
 from libs.runtime.embedded_postgres import EmbeddedPostgres
 from libs.runtime.engines import engine_home, open_platform
@@ -177,7 +177,7 @@ async def _settled(dsn: str, cards: int) -> None:
         before, still = None, 0
         async with asyncio.timeout(600):
             while still < 6:
-                known, figure = await connection.fetchrow(
+                ((known, figure),) = await connection.fetch(
                     "select (select count(*) from loss.fact where name = 'card-entered'), "
                     "(select count(*) from issuance.fact) + (select count(*) from notice.fact) "
                     "+ (select count(*) from issuance.timeline) + (select count(*) from notice.notice) "

@@ -48,7 +48,8 @@ def main(dsn: str, threads: int) -> None:
             one.start()
         for one in callers:
             one.join()
-        print(json.dumps({"per_s": sum(done) / (time.perf_counter() - began)}), flush=True)
+        sys.stdout.write(json.dumps({"per_s": sum(done) / (time.perf_counter() - began)}) + "\n")
+        sys.stdout.flush()
     desk.close()
 
 

@@ -104,7 +104,8 @@ def main() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for order in sys.stdin:
-            print(json.dumps(runner.run(accepted_per_s(**json.loads(order)))), flush=True)
+            sys.stdout.write(json.dumps(runner.run(accepted_per_s(**json.loads(order)))) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

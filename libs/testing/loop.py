@@ -68,14 +68,18 @@ class SeededLoop(asyncio.BaseEventLoop):
         """Run until `main` is done; whatever is left over then is swept out. Raises what `fail` was given."""
         try:
             task = self.create_task(main)
-            task.add_done_callback(lambda _done: self.stop())
+            task.add_done_callback(self._over)
             self.run_forever()
+            task.remove_done_callback(self._over)
             if self.failure is not None:
                 raise self.failure
             return task.result()
         finally:
             self._sweep()
             self.close()
+
+    def _over(self, _done: object) -> None:
+        self.stop()
 
     def _run_once(self) -> None:
         ready: Any = self._ready  # type: ignore[attr-defined]
@@ -108,7 +112,7 @@ class SeededLoop(asyncio.BaseEventLoop):
         """Wake the dead and send everybody home, so that nothing is collected half-way; nobody judges this any more."""
         self._waking_the_dead, self._lateness_s = True, None
         homeward = self.create_task(self._send_home())
-        homeward.add_done_callback(lambda _done: self.stop())
+        homeward.add_done_callback(self._over)
         self.run_forever()
 
     async def _send_home(self) -> None:

@@ -18,8 +18,10 @@ from unittest.mock import patch
 from libs.eventsourcing.desk import Desk
 from libs.eventsourcing.memory import MemoryStore
 from libs.eventsourcing.store import Append, Outcome
+from libs.kernel import Outage
 from libs.messaging.bus import Letter, topic_of
 from libs.messaging.message import Message
+from libs.messaging.notebook import Overtaken
 from libs.messaging.reader import BATCH_MAX, Reader
 from libs.messaging.relay import Relay
 from libs.runtime.service import Timer
@@ -170,6 +172,16 @@ async def _step_position_first(self: Reader) -> int:
     return len(letters)
 
 
+async def _keep_what_was_sorted(self: Reader) -> int:
+    """After an error that is no outage, the reader goes on with what it had sorted for a page that was undone."""
+    async with self._turn:
+        try:
+            return await self._step()
+        except (Outage, Overtaken):
+            self._memory = None
+            raise
+
+
 async def _settle_first(self: Timer, due: Any) -> bool:
     await self._store.settle(due.id)
     return await _settle(self, due)
@@ -269,6 +281,7 @@ BUGS = (
     Bug("the reader forgets what it has seen", _patched(Reader, "_sorted", _sorted_without_seen)),
     Bug("the reader handles early letters at once", _patched(Reader, "_sorted", _sorted_without_gaps)),
     Bug("the position moves before reactions settle", _patched(Reader, "_step", _step_position_first)),
+    Bug("the reader trusts what an undone page sorted", _patched(Reader, "step", _keep_what_was_sorted)),
     Bug("the timer strikes off before it acts", _patched(Timer, "_settle", _settle_first)),
     Bug("a report lapses at the timer's moment", _lapse_at_the_timers_moment),
     Bug("an earlier report's timer wakes the card", _patched(loss, "lapse", _lapse_without_hour)),

@@ -9,7 +9,7 @@ from services.simulation.__main__ import main
 from services.simulation.city import simulate
 from services.simulation.mutants import BUGS, Bug, hunt_one
 
-SEEDS = (1, 2, 3, 7, 23, 58)
+SEEDS = (1, 2, 3, 10)
 
 QUICK = {
     "the store does not check the version",
@@ -31,8 +31,9 @@ def test_nothing_is_seen_that_must_never_be(seed: int) -> None:
 
 
 def test_a_seed_replays_to_the_last_step_and_the_last_letter() -> None:
-    assert simulate(7).trace == simulate(7).trace
-    assert simulate(7).trace != simulate(8).trace
+    once = simulate(7)
+    assert once.trace == simulate(7).trace
+    assert once.trace != simulate(8).trace
 
 
 def test_another_process_with_other_hashes_replays_it_too() -> None:
@@ -45,7 +46,7 @@ def test_another_process_with_other_hashes_replays_it_too() -> None:
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in QUICK], ids=lambda bug: bug.name)
 def test_a_planted_bug_is_caught(bug: Bug) -> None:
-    assert hunt_one(bug, range(1, 6)).run is not None
+    assert hunt_one(bug).run is not None
 
 
 def test_the_quick_bugs_are_some_of_all() -> None:
@@ -57,12 +58,13 @@ def test_a_violation_names_its_seed_and_replays_identically(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bug,) = (bug for bug in BUGS if bug.name == "a report is lifted after the reissue")
-    once, again = simulate(1, bug.plant), simulate(1, bug.plant)
+    seed = found.seed if (found := hunt_one(bug).run) else 0
+    once, again = simulate(seed, bug.plant), simulate(seed, bug.plant)
     assert once.violation.startswith("INV-10")
     assert (once.violation, once.trace, once.journal) == (again.violation, again.trace, again.journal)
     monkeypatch.setattr("services.simulation.__main__.simulate", lambda seed: simulate(seed, bug.plant))
-    assert main(["--seeds", "3", "--first", "1"]) == 1
+    assert main(["--seeds", "3", "--first", str(seed)]) == 1
     said = capsys.readouterr().out
-    assert "seed 1: INV-10" in said
+    assert f"seed {seed}: INV-10" in said
     assert "processes=" in said
-    assert "python -m services.simulation --seeds 1 --first 1" in said
+    assert f"python -m services.simulation --seeds 1 --first {seed}" in said

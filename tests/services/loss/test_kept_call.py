@@ -14,7 +14,6 @@ from tests.services.loss.desk_drawer import (
     NEXT_CARD,
     NIGHT,
     NOON,
-    SPRING,
     THIRD_CARD,
     a_call,
     after,
