@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,17 +64,24 @@ class Ground:
             yield platform
 
 
+@contextmanager
+def reachable_folder(prefix: str) -> Iterator[Path]:
+    """A folder for a while, which the account of the embedded PostgreSQL may pass."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @asynccontextmanager
 async def ground(peer: Path, quick: bool) -> AsyncIterator[Ground]:
     """A PostgreSQL as the product starts it, in a folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="citycard-bench-"))
-    folder.chmod(0o711)  # So that the account of the embedded PostgreSQL may pass.
-    server = EmbeddedPostgres(folder / "postgres")
-    try:
+    with reachable_folder("citycard-bench-") as folder:
+        server = EmbeddedPostgres(folder / "postgres")
         async with server as dsn:
             yield Ground(folder, server, dsn, peer, quick)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Helper:
@@ -115,8 +122,3 @@ async def ended(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Rows, turned on their side."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -3,14 +3,10 @@
 import asyncio
 import re
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from bench.figures import Findings, Row
-from bench.ground import Ground
+from bench.ground import Ground, reachable_folder
 from bench.machine import living_in, pss_bytes, rss_bytes
 from libs.runtime.engines import engine_home
 from libs.testing.stage import one_process
@@ -42,7 +38,7 @@ async def from_a_fresh_clone(ground: Ground) -> Findings:
 
 
 async def _first_card_s() -> float:
-    with reachable_folder() as folder:
+    with reachable_folder("citycard-clone-") as folder:
         clone = folder / "citycard"
         began = time.perf_counter()
         await _ran("git", "clone", "--quiet", ".", str(clone))
@@ -58,14 +54,6 @@ async def _first_card_s() -> float:
         if await demo.wait() or not took_s:
             raise RuntimeError(f"the demo failed: {''.join(said[-10:])}")
         return took_s
-
-
-@contextmanager
-def reachable_folder() -> Iterator[Path]:
-    """A folder for a while, which the account of the embedded PostgreSQL may pass."""
-    with tempfile.TemporaryDirectory(prefix="citycard-clone-") as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
 
 
 async def _ran(*command: str) -> None:

@@ -3,11 +3,15 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from libs.eventsourcing.store import Append, Outcome
 from libs.kernel.outages import Outage
 
 BATCH_MAX = 512
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 Flush = Callable[[Sequence[Append]], Awaitable[Sequence[Outcome]]]
 
@@ -71,6 +75,36 @@ class Lane:
                     answer.set_result(outcome)
 
 
-def _fail(answer: asyncio.Future[Outcome], why: Exception) -> None:
+class Together(Generic[Q, A]):
+    """One errand for all who ask at the same time; who comes while it is being run waits for the next."""
+
+    def __init__(self, run: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
+        self._run = run
+        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
+        self._driver: asyncio.Task[None] | None = None
+
+    async def __call__(self, question: Q) -> A:
+        """The answer as of now or later; an error of the errand is everybody's."""
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive())
+        return await answer
+
+    async def _drive(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+            try:
+                found = await self._run([question for question, _ in batch])
+            except Exception as error:
+                for _, answer in batch:
+                    _fail(answer, error)
+            else:
+                for (_, answer), one in zip(batch, found, strict=True):
+                    if not answer.done():
+                        answer.set_result(one)
+
+
+def _fail(answer: asyncio.Future[Any], why: Exception) -> None:
     if not answer.done():
         answer.set_exception(why)

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import asyncpg
 
-from libs.eventsourcing.lanes import Lane
+from libs.eventsourcing.lanes import Lane, Together
 from libs.eventsourcing.store import (
     SHARDS,
     Append,
@@ -57,6 +57,8 @@ class PostgresStore:
     def __init__(self, pool: asyncpg.Pool, schema: str, machine: Clock) -> None:
         self._pool, self._schema, self._machine = pool, schema, machine
         self._lanes = [Lane(self._append_all) for _ in range(LANES)]
+        self._reading = Together(self._read_all)
+        self._settling = Together(self._settle_all)
         self._bell = Doorbell()
 
     async def append(self, wanted: Append) -> Outcome:
@@ -96,10 +98,19 @@ class PostgresStore:
         return outcomes
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:
-        return _facts(
-            await self._ask(f"select * from {self._schema}.fact where stream = $1 and version > $2 order by version",
-                            stream, after)
-        )  # fmt: skip
+        return await self._reading((stream, after))
+
+    async def _read_all(self, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Recorded]]:
+        rows = await self._ask(
+            f"select a.nth, f.* from unnest($1::text[], $2::integer[]) with ordinality as a(stream, after, nth) "
+            f"cross join lateral (select * from {self._schema}.fact f where f.stream = a.stream and f.version > a.after "
+            f"order by f.version) f",
+            *_columns(asked, 2),
+        )
+        found: list[list[Any]] = [[] for _ in asked]
+        for nth, *fact in rows:
+            found[nth - 1].append(fact)
+        return [_facts(facts) for facts in found]
 
     async def find(self, command_id: UUID) -> Replayed | None:
         rows = await self._ask(
@@ -140,7 +151,11 @@ class PostgresStore:
         return at
 
     async def settle(self, due_id: UUID) -> None:
-        await self._ask(f"delete from {self._schema}.due where id = $1", due_id)
+        await self._settling(due_id)
+
+    async def _settle_all(self, due_ids: Sequence[UUID]) -> Sequence[None]:
+        await self._ask(f"delete from {self._schema}.due where id = any($1)", due_ids)
+        return [None] * len(due_ids)
 
     async def postpone(self, due_id: UUID, error: str, park: bool) -> None:
         await self._ask(

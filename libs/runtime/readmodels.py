@@ -227,7 +227,7 @@ class _Draft:
                         "select pg_get_indexdef(i.indexrelid) from pg_index i where i.indrelid = $1::regclass "
                         "and not exists (select from pg_constraint c where c.conindid = i.indexrelid)",
                         live,
-                    )  # fmt: skip
+                    )
                 ]
 
     async def write(self, sheaf: Sheaf) -> None:

@@ -104,8 +104,9 @@ class SeededLoop(asyncio.BaseEventLoop):
         if owner is not None and not owner.alive and not self._waking_the_dead:
             self._aside.append(handle)
             return
-        self.steps += 1
-        self.trace = (self.trace * 1_000_003 ^ len(ready) << 16 ^ nth) & 0xFFFF_FFFF_FFFF_FFFF
+        if not self._waking_the_dead:
+            self.steps += 1
+            self.trace = (self.trace * 1_000_003 ^ len(ready) << 16 ^ nth) & 0xFFFF_FFFF_FFFF_FFFF
         handle._run()
 
     def _sweep(self) -> None:

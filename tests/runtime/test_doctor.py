@@ -1,5 +1,6 @@
 """`citycard doctor`: a healthy house is told so, and every illness is named with its cure."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -261,11 +262,16 @@ async def test_a_log_that_answers(kafka: str) -> None:
     assert (await doctor.kafka(kafka, SERVICES)).level == "ok"
 
 
-def test_the_command_fails_if_something_does(patient: Settings) -> None:
-    well = said_to({"CITYCARD_HOME": str(patient.home), "CITYCARD_DATABASE_URL": patient.database_url})
+async def test_the_command_fails_if_something_does(patient: Settings) -> None:
+    away = f"postgresql://x@{NOBODY_LISTENS}/x"
+    well, ill = await asyncio.gather(
+        *(
+            asyncio.to_thread(said_to, {"CITYCARD_HOME": str(patient.home), "CITYCARD_DATABASE_URL": address})
+            for address in (patient.database_url, away)
+        )
+    )
     assert well.returncode == 0, well.stdout + well.stderr
     assert well.stdout.splitlines()[-1].endswith("0 warn, 0 fail")
-    ill = said_to({"CITYCARD_HOME": str(patient.home), "CITYCARD_DATABASE_URL": f"postgresql://x@{NOBODY_LISTENS}/x"})
     assert ill.returncode == 1
     assert "fail  database: does not answer" in ill.stdout
     assert ill.stderr == "", "one line for each check, and nothing else"

@@ -1,11 +1,12 @@
 """A city's rules on issuing cards, from its pack to the domain."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from libs.kernel import Unfit
+from libs.kernel.calendar import shanghai_day
 from libs.runtime.citypack import CityPacks
 from services.issuance.domain.bylaw import (
     Activation,
@@ -46,6 +47,7 @@ class IssuanceBylaws:
 
     def __init__(self, packs: CityPacks) -> None:
         self._packs = packs
+        self._of_the_day: dict[tuple[str, str, date], IssuanceBylaw] = {}
         self._numbers = {
             (pack.code, programme): str(pack.files[f"{programme}/programme"]["number"])
             for pack in packs
@@ -75,6 +77,12 @@ class IssuanceBylaws:
         """The rules of a programme that hold at this moment. Raises ProgrammeUnknown."""
         if (city, programme) not in self._dated:
             raise ProgrammeUnknown(programmes=", ".join(self.programmes(city)))
+        day = (city, programme, shanghai_day(moment))
+        if day not in self._of_the_day:
+            self._of_the_day[day] = self._read(city, programme, moment)
+        return self._of_the_day[day]
+
+    def _read(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
         dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
         promise = dated["promise"]
         return IssuanceBylaw(

@@ -1,11 +1,12 @@
 """A city's rules on loss, from its pack to the domain."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.kernel.calendar import shanghai_day
 from libs.runtime.citypack import CityPacks
 from services.loss.domain.bylaw import Covered, LiftAt, LossBylaw, OnLapse, Unit, Window
 from services.loss.domain.commands import Place
@@ -40,6 +41,7 @@ class LossBylaws:
 
     def __init__(self, packs: CityPacks) -> None:
         self._packs = packs
+        self._of_the_day: dict[tuple[str, str, date], LossBylaw] = {}
         self._dated = {
             (pack.code, programme): {
                 name: pack.dated(f"{programme}/loss.{name}", kind)
@@ -63,6 +65,12 @@ class LossBylaws:
     def at(self, city: str, programme: str, moment: datetime) -> LossBylaw:
         """The rules of a programme that hold at this moment; of the city's first one, while it is not known which."""
         programme = programme or self._packs[city].programmes[0]
+        day = (city, programme, shanghai_day(moment))
+        if day not in self._of_the_day:
+            self._of_the_day[day] = self._read(city, programme, moment)
+        return self._of_the_day[day]
+
+    def _read(self, city: str, programme: str, moment: datetime) -> LossBylaw:
         dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
         window, lapse, lift = dated["pre_report_window"], dated["on_lapse"], dated["lift"]
         return LossBylaw(
