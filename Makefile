@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo run test check setup lint types rules generated schemas format lock clean
+.PHONY: help demo run test simulate mutants faults check setup lint types rules generated schemas format lock clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,15 @@ run: setup ## run the platform at http://127.0.0.1:8080 (PORT=n for another port
 
 test: setup ## run all tests
 	@$(BIN)/pytest
+
+simulate: setup ## live through seeds of a simulated city (SEEDS=n, FIRST=s)
+	@$(BIN)/python -m services.simulation --seeds $(or $(SEEDS),50) $(if $(FIRST),--first $(FIRST))
+
+mutants: setup ## plant bugs one by one; each must be caught
+	@$(BIN)/python -m services.simulation --mutants
+
+faults: setup ## kill what serves a city under load, compare at the end (MINUTES=n, ENGINES=kafka)
+	@$(BIN)/python -m services.faults --minutes $(or $(MINUTES),2) $(if $(ENGINES),--engines $(ENGINES))
 
 check: setup lint types rules generated test ## what CI runs: format, lint, types, import rules, generated files, tests
 

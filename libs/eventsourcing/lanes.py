@@ -96,11 +96,12 @@ class Together(Generic[Q, A]):
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
             try:
                 found = await self._run([question for question, _ in batch])
+                answered = list(zip(batch, found, strict=True))
             except Exception as error:
                 for _, answer in batch:
                     _fail(answer, error)
             else:
-                for (_, answer), one in zip(batch, found, strict=True):
+                for (_, answer), one in answered:
                     if not answer.done():
                         answer.set_result(one)
 

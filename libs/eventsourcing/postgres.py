@@ -103,8 +103,8 @@ class PostgresStore:
     async def _read_all(self, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Recorded]]:
         rows = await self._ask(
             f"select a.nth, f.* from unnest($1::text[], $2::integer[]) with ordinality as a(stream, after, nth) "
-            f"cross join lateral (select * from {self._schema}.fact f where f.stream = a.stream and f.version > a.after "
-            f"order by f.version) f",
+            f"cross join lateral (select * from {self._schema}.fact f "
+            f"where f.stream = a.stream and f.version > a.after order by f.version) f order by a.nth, f.version",
             *_columns(asked, 2),
         )
         found: list[list[Any]] = [[] for _ in asked]

@@ -188,9 +188,7 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
         return [_declined(asked, "another application for this card is under way")]
     if holding.current is not None:
         return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
-    verdict = _latest(holding)
-    if verdict is not None and not verdict.granted:
-        return [_declined(asked, verdict.because)]
+    verdict = _latest(holding)  # A no may be older than what the clerk has seen: the order waits for the next word.
     return [
         CardOrdered(
             holding_id=asked.holding_id,
@@ -200,7 +198,7 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
             application_id=asked.application_id,
             old_card_id=None,
             outlet=asked.outlet,
-            approved=verdict is not None,
+            approved=verdict is not None and verdict.granted,
             at=asked.at,
         )
     ]
