@@ -100,6 +100,7 @@ class Story:
             lambda: self.get("clerk:zs-dinghai", f"/v1/persons/{person}", quiet=True), _granted
         )
         self.say(f"{took_ms:.0f} ms later: {_verdict(after)}")
+        await self.quiet()
 
     async def she_applies(self, person: str) -> dict[str, Any]:
         self.heading("She applies, with her ID card and a portrait; a clerk accepts")

@@ -188,7 +188,9 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
         return [_declined(asked, "another application for this card is under way")]
     if holding.current is not None:
         return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
-    verdict = _latest(holding)  # A no may be older than what the clerk has seen: the order waits for the next word.
+    verdict = _latest(holding)
+    if verdict is not None and not verdict.granted:
+        return [_declined(asked, verdict.because)]
     return [
         CardOrdered(
             holding_id=asked.holding_id,
@@ -198,7 +200,7 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
             application_id=asked.application_id,
             old_card_id=None,
             outlet=asked.outlet,
-            approved=verdict is not None and verdict.granted,
+            approved=verdict is not None,
             at=asked.at,
         )
     ]
