@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo run test simulate mutants faults check setup lint types rules generated schemas format lock clean
+.PHONY: help demo run test simulate mutants faults bench check setup lint types rules generated schemas format lock clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,12 @@ mutants: setup ## plant bugs one by one; each must be caught
 
 faults: setup ## kill what serves a city under load, compare at the end (MINUTES=n, ENGINES=kafka)
 	@$(BIN)/python -m services.faults --minutes $(or $(MINUTES),2) $(if $(ENGINES),--engines $(ENGINES))
+
+bench: setup .venv-bench/.complete ## measure beside peers and limits (QUICK=1: only see that it works)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+.venv-bench/.complete: bench/requirements.txt
+	@$(BIN)/python -m venv --clear .venv-bench && .venv-bench/bin/pip install --quiet -r bench/requirements.txt && touch $@
 
 check: setup lint types rules generated test ## what CI runs: format, lint, types, import rules, generated files, tests
 
