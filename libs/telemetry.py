@@ -139,6 +139,7 @@ def configure_logging(style: str, level: str = "info") -> None:
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # Thousands of lines an outage; ours says it once a try.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # It calls every closing at a stop an error.
 
 
 def log_for(room: str) -> Any:
