@@ -8,7 +8,6 @@ from uuid import UUID
 from zlib import crc32
 
 SHARDS = 64  # Fixed at creation: every position and every reader's place in the log depends on it.
-ANY_VERSION = -1
 
 
 def shard_of(routing_key: str) -> int:

@@ -1,6 +1,5 @@
 """The published language: what a message says, in words that only ever grow."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -23,7 +22,3 @@ class Contract(BaseModel):
     def type_name(cls) -> str:
         """The CloudEvents type, for example `loss.CardStopped.v1`."""
         return cls._type_name
-
-
-Moment = datetime
-"""A moment in a contract: RFC 3339 in UTC, to the millisecond."""

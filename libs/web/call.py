@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
@@ -200,5 +200,3 @@ def _seen(if_match: str | None) -> tuple[str, int] | None:
 
 
 Call = Annotated[CallContext, Depends(_call)]
-
-Attributes = Mapping[str, str]
