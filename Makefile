@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo run test simulate mutants faults bench check setup lint types rules generated schemas format lock clean
+.PHONY: help demo run test simulate mutants faults bench check setup lint types rules generated schemas docs format lock clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,8 +50,11 @@ rules: setup
 schemas: setup ## write schemas/ anew from the code
 	@$(BIN)/citycard schemas
 
+docs: setup ## write docs/requirements.md anew from the tests' markers
+	@$(BIN)/python -m libs.testing.requirements
+
 generated: setup
-	@$(BIN)/citycard bylaws check && $(BIN)/citycard schemas --check
+	@$(BIN)/citycard bylaws check && $(BIN)/citycard schemas --check && $(BIN)/python -m libs.testing.requirements --check
 
 setup: .venv/.complete
 
