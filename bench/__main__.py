@@ -13,7 +13,9 @@ from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
 
-MEASURES: dict[str, Callable[[Ground], Awaitable[Findings]]] = {
+Measure = Callable[[Ground], Awaitable[Findings]]
+
+MEASURES: dict[str, Measure] = {
     "appends": appends.beside_the_library,
     "full": appends.in_a_full_store,
     "doors": doors.beside_a_bare_route,
@@ -22,6 +24,7 @@ MEASURES: dict[str, Callable[[Ground], Awaitable[Findings]]] = {
     "start": start.from_a_fresh_clone,
 }
 DOCUMENT = Path("docs/benchmarks.md")
+PATIENCE_S = 480  # A measure that hangs shall not cost those after it their turn.
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
@@ -51,7 +54,8 @@ async def measured(names: list[str], peer: Path, quick: bool) -> str:
         for name in names:
             began = time.perf_counter()
             try:
-                found = await MEASURES[name](where)
+                async with asyncio.timeout(PATIENCE_S):
+                    found = await MEASURES[name](where)
             except Exception as error:
                 found = Findings([Row(name, f"broken: {type(error).__name__}: {error}".replace("\n", " "), met=False)])
             sys.stderr.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
