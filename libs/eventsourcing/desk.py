@@ -15,6 +15,7 @@ from libs.eventsourcing.codec import Codec, Upcast, members
 from libs.eventsourcing.store import Append, Appended, Conflict, NewDue, NewFact, NewMessage, Outcome, Replayed, Store
 from libs.kernel.clocks import Clock, to_the_millisecond
 from libs.kernel.decider import Decider
+from libs.kernel.foureyes import NOBODY, Hand
 from libs.kernel.ids import derived
 from libs.kernel.outages import Outage, OutcomeUnknown
 from libs.kernel.refusals import Refused, Unfit, refusal_code
@@ -42,6 +43,10 @@ class Contract(Protocol):
     def type_name(cls) -> str: ...
 
     def model_dump_json(self) -> str: ...
+
+
+class BorrowedHand(Exception):
+    """A bug: somebody's act was about to be written down as another's; each acts under an order of their own."""
 
 
 def _itself(key: str) -> str:
@@ -79,6 +84,7 @@ class Aggregate(Generic[S]):
 class Order:
     """Who asks, through which channel, why, and under which command id; it is stored beside the facts (INV-13).
 
+    `hand` is the person who acts, and nobody where a timer, a reaction or a feed does;
     `expected` is the version that the caller saw (If-Match); `guard` refuses callers who may not touch this state;
     `remember_refusal` keeps a refusal as the command's answer, as callers need who cannot be told.
     """
@@ -93,6 +99,7 @@ class Order:
     causation: str = ""
     trace: str = ""
     fingerprint: bytes = b""
+    hand: Hand = NOBODY
     expected: int | None = None
     guard: Callable[[Any], None] | None = None
     remember_refusal: bool = False
@@ -210,6 +217,8 @@ class Desk(Generic[S]):
         command = ask(standing.state, at)
         if inspect.isawaitable(command):
             command = await command
+        if (by := getattr(command, "by", order.hand)) != order.hand:
+            raise BorrowedHand(f"{type(command).__name__} by {by!r} came under an order of {order.hand!r}")
         facts = decider.decide(command, standing.state)
         told = [(nth, message) for nth, fact in enumerate(facts) if (message := self.aggregate.tell(fact))]
         dues = [due for fact in facts for due in decider.due(fact)]

@@ -2,6 +2,7 @@
 
 from libs.kernel.calendar import Calendar, CalendarUnknown, Deadline
 from libs.kernel.decider import Decider, Due, nothing_due
+from libs.kernel.foureyes import FourEyes, Hand, ProposalId, Proposals, TwoPeople
 from libs.kernel.outages import Outage, OutcomeUnknown
 from libs.kernel.refusals import Clash, Forbidden, Missing, Refused, Unfit, refusal_code
 from libs.kernel.sealed import Sealed
@@ -15,11 +16,16 @@ __all__ = [
     "Decider",
     "Due",
     "Forbidden",
+    "FourEyes",
+    "Hand",
     "Missing",
     "Outage",
     "OutcomeUnknown",
+    "ProposalId",
+    "Proposals",
     "Refused",
     "Sealed",
+    "TwoPeople",
     "Unfit",
     "command",
     "event",

@@ -13,11 +13,12 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 
 from libs.eventsourcing.desk import Ask, Desk, KeyReused, Order, Receipt, Standing
-from libs.kernel import Refused, Unfit
+from libs.kernel import Hand, ProposalId, Refused, Unfit
+from libs.kernel.foureyes import NOBODY as NOBODYS_HAND
 from libs.kernel.ids import derived
 from libs.telemetry import current_traceparent
 from libs.web.access import Access, NotAllowed
-from libs.web.tokens import Caller, Tokens
+from libs.web.tokens import NOBODY, Caller, Tokens
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -67,6 +68,16 @@ class CallContext:
         """32 bytes that nobody can guess, and that this act makes again when it is repeated."""
         return hashlib.sha256(self.fingerprint + self.command_id.bytes).digest()
 
+    @property
+    def hand(self) -> Hand:
+        """Whose act this is, for a command that bears `by`: the same in each of the caller's roles."""
+        return NOBODYS_HAND if self.caller == NOBODY else Hand(self.caller.id)
+
+    @property
+    def proposal_id(self) -> ProposalId:
+        """The name of what this call proposes; a retry of the call proposes the same."""
+        return ProposalId(str(self.command_id))
+
     def allow(self, *, city: str, outlet: str = "", department: str = "", person: str = "") -> None:
         """The second look, at the record itself. Raises NotAllowed.
 
@@ -108,6 +119,7 @@ class CallContext:
             causation=f"http:{self.command_id}",
             trace=current_traceparent(),
             fingerprint=self.fingerprint,
+            hand=self.hand,
             expected=self._expected(desk),
             guard=guard,
         )

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.eventsourcing.desk import ATTEMPTS_MAX, Aggregate, Desk, KeyReused, Order, Receipt, StaleView
+from libs.eventsourcing.desk import ATTEMPTS_MAX, Aggregate, BorrowedHand, Desk, KeyReused, Order, Receipt, StaleView
 from libs.eventsourcing.memory import MemoryStore
 from libs.eventsourcing.store import Append, Conflict, Outcome, Recorded
-from libs.kernel import Clash, Decider, Due, Forbidden, Outage, OutcomeUnknown, command, event, state
+from libs.kernel import Clash, Decider, Due, Forbidden, Hand, Outage, OutcomeUnknown, command, event, state
+from libs.kernel.foureyes import NOBODY
 from libs.messaging.contract import Contract
 from libs.testing.clocks import NOON, StandingClock
 from libs.testing.store_contract import named
@@ -40,6 +41,13 @@ class PayIn:
 
 
 @command
+class SignedPayIn:
+    fen: int
+    at: datetime
+    by: Hand
+
+
+@command
 class PayOut:
     fen: int
     at: datetime
@@ -63,11 +71,11 @@ class Paid(Contract, type="toy.Paid.v1"):
     fen: int
 
 
-def decide(wanted: PayIn | PayOut | CloseDay, purse: Purse) -> Sequence[PaidIn | PaidOut]:
+def decide(wanted: PayIn | SignedPayIn | PayOut | CloseDay, purse: Purse) -> Sequence[PaidIn | PaidOut]:
     match wanted:
         case PayIn(fen=0) | PayOut(fen=0) | CloseDay():
             return []
-        case PayIn(fen=fen, at=at):
+        case PayIn(fen=fen, at=at) | SignedPayIn(fen=fen, at=at):
             return [PaidIn(fen=fen, at=at)]
         case PayOut(fen=fen, at=at):
             if fen > purse.fen:
@@ -86,7 +94,7 @@ def closes_in_the_evening(fact: PaidIn | PaidOut) -> list[Due]:
 purses = Aggregate(
     category="purse",
     decider=Decider(Purse(), decide, evolve, closes_in_the_evening),
-    commands=PayIn | PayOut | CloseDay,
+    commands=PayIn | SignedPayIn | PayOut | CloseDay,
     facts=PaidIn | PaidOut,
     key=lambda _: "p1",
     tell=lambda fact: Paid(fen=fact.fen) if isinstance(fact, PaidOut) else None,
@@ -171,6 +179,20 @@ async def test_how_a_purse_stands_is_known_everywhere(desk: Desk[Purse], neighbo
     await pay_in(neighbour, 10, "in")
     standing = await desk.standing("p1")
     assert (standing.state, standing.version, standing.last_at) == (Purse(fen=10), 1, NOON)
+
+
+# -- by whose hand
+
+
+async def test_nobody_acts_by_another_s_hand(desk: Desk[Purse], store: WatchedStore) -> None:
+    async def sign(by: str, name: str, **other: Any) -> Receipt[Purse]:
+        return await desk.handle("p1", lambda _purse, at: SignedPayIn(fen=1, at=at, by=Hand(by)), order(name, **other))
+
+    assert (await sign("li", "own", hand=Hand("li"))).state == Purse(fen=1)
+    for name, hand in (("another's", Hand("wang")), ("nobody's", NOBODY)):
+        with pytest.raises(BorrowedHand):
+            await sign("li", name, hand=hand)
+    assert len(await store.read("purse-p1")) == 1
 
 
 # -- a cached state may only say yes
