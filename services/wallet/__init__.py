@@ -1,0 +1,1 @@
+"""Money on the citizen card, to the last fen."""

@@ -1,0 +1,1 @@
+"""The world that the wallet reads from and writes to."""

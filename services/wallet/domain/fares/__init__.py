@@ -1,0 +1,1 @@
+"""What a trip costs, by the city's own tables, to the fen."""
