@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -37,9 +38,8 @@ class Telemetry:
 
     def __init__(self, randomness: Callable[[int], bytes], sample: bool = False) -> None:
         self.registry = CollectorRegistry()
-        self.provider = TracerProvider(
-            sampler=ParentBased(ALWAYS_ON if sample else ALWAYS_OFF), id_generator=_GivenIds(randomness)
-        )
+        self._sample, self._ids = sample, _GivenIds(randomness)
+        self.provider = TracerProvider(sampler=ParentBased(ALWAYS_ON if sample else ALWAYS_OFF), id_generator=self._ids)
         self._tracer = self.provider.get_tracer("citycard")
         self.requests = Histogram(
             "citycard_http_request_seconds",
@@ -77,30 +77,47 @@ class Telemetry:
             self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.
 
     @contextmanager
-    def span(self, name: str, parent: str = "") -> Iterator[str]:
-        """A span, within `parent` (a traceparent) or the current one; yields its own traceparent."""
-        context = _propagator.extract({"traceparent": parent}) if parent else None
-        with self._tracer.start_as_current_span(name, context):
-            yield current_traceparent()
+    def span(self, name: str, parent: str = "") -> Iterator[None]:
+        """A span within `parent` (a traceparent) or the current one. It is recorded only if traces are sampled."""
+        if self._sample or parent:
+            with self._tracer.start_as_current_span(name, _propagator.extract({"traceparent": parent})):
+                yield
+        else:
+            span = NonRecordingSpan(SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), False))
+            with trace.use_span(span):
+                yield
 
 
 def current_traceparent() -> str:
     """The W3C traceparent of the current span; empty outside of one."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent", "")
+    context = trace.get_current_span().get_span_context()
+    flags = int(context.trace_flags)
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}" if context.is_valid else ""
 
 
 def current_trace_id() -> str:
     """The id that ties together all that one request led to."""
     context = trace.get_current_span().get_span_context()
-    return format(context.trace_id, "032x") if context.trace_id else ""
+    return f"{context.trace_id:032x}" if context.trace_id else ""
 
 
 def _add_trace(_logger: Any, _method: str, event: Any) -> Any:
     if trace_id := current_trace_id():
         event["trace_id"] = trace_id
     return event
+
+
+class _Lines:
+    """Writes lines where the root handler writes its own, without the way through `logging`, which costs more."""
+
+    def __init__(self, name: str, handler: "logging.StreamHandler[Any]") -> None:
+        self.name, self._handler = name, handler
+
+    def msg(self, line: str) -> None:
+        self._handler.stream.write(line + "\n")
+        self._handler.stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def configure_logging(style: str, level: str = "info") -> None:
@@ -111,26 +128,23 @@ def configure_logging(style: str, level: str = "info") -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     shared: list[Any] = [
-        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper("iso", utc=True),
         _add_trace,
     ]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.add_logger_name, *shared,
-                    structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )  # fmt: skip
+    rendered: list[Any] = [structlog.processors.format_exc_info, renderer]
     handler = logging.StreamHandler(sys.stderr)
+    structlog.configure(
+        processors=[*shared, *rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda name: _Lines(name, handler),
+        cache_logger_on_first_use=False,
+    )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     root = logging.getLogger()
@@ -144,4 +158,4 @@ def configure_logging(style: str, level: str = "info") -> None:
 
 def log_for(room: str) -> Any:
     """The log of one room of the house."""
-    return structlog.stdlib.get_logger(f"citycard.{room}")
+    return structlog.get_logger(f"citycard.{room}")

@@ -1,9 +1,9 @@
 """The doors of a process: the routes of its services, and those that every process has."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse
@@ -20,6 +20,7 @@ from libs.runtime.start_page import start_page
 from libs.web.access import Access, action_of, allowed
 from libs.web.bodies import Body, When
 from libs.web.call import ActsOfThisProcess, Call, Doors
+from libs.web.door import Door, Porter
 from libs.web.limits import BodyLimit
 from libs.web.observe import Observe
 from libs.web.problems import EVERYWHERE, Problem, install, refusals
@@ -88,6 +89,9 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
     """The FastAPI application of a process. Raises RouteWithoutAction."""
     platform = house.platform
 
+    def count(code: str) -> None:
+        platform.telemetry.refusals.labels(code).inc()
+
     @asynccontextmanager
     async def at_work(_app: FastAPI) -> AsyncIterator[None]:
         house.start()
@@ -109,20 +113,24 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         fingerprint_key=platform.fingerprint_key,
         bylaws=platform.packs.hash_of,
     )
+    doors = []
     for router in (_house_routes(house, own_keys), *(service.router for service in house.services)):
-        _refuse_routes_without_action(router)
+        doors += [Door(route, action, app.state.doors) for route, action in _with_their_actions(router)]
         app.include_router(router)
-    install(app, lambda code: platform.telemetry.refusals.labels(code).inc())
+    install(app, count)
     describe_problems(app)
+    app.add_middleware(Porter, doors=doors, count=count)
     app.add_middleware(BodyLimit)
     app.add_middleware(Observe, telemetry=platform.telemetry)
     return app
 
 
-def _refuse_routes_without_action(router: APIRouter) -> None:
+def _with_their_actions(router: APIRouter) -> Iterator[tuple[APIRoute, str]]:
     for route in router.routes:
-        if not isinstance(route, APIRoute) or action_of(route) is None:
+        action = action_of(route) if isinstance(route, APIRoute) else None
+        if action is None:
             raise RouteWithoutAction(getattr(route, "path", repr(route)))
+        yield cast(APIRoute, route), action
 
 
 def describe_problems(app: FastAPI) -> None:

@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import cedarpy
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.routing import APIRoute
 
 from libs.kernel import Forbidden
 from libs.kernel.ids import city_of, well_written
 from libs.web.tokens import NOBODY, Caller, TokenNeeded
-
-ACTION = "citycard_action"
 
 
 class NotAllowed(Forbidden):
@@ -40,6 +39,18 @@ class Access:
             caller.role, caller.city, caller.outlet, caller.department, action, city, outlet, department, own
         )
 
+    def look(self, caller: Caller, action: str, named: Iterable[str]) -> None:
+        """The first look, before anything is read. Raises NotAllowed, and TokenNeeded for somebody without a token.
+
+        It takes the city from the ids that the path names, and supposes the best of all that only the record can say;
+        the record itself is looked at when it has been read (`CallContext.allow`).
+        """
+        city = next((city_of(one) for one in named if well_written(one.partition(".")[0])), caller.city)
+        if not self.allows(caller, action, city=city, outlet=caller.outlet, department=caller.department, own=True):
+            if caller is NOBODY:
+                raise TokenNeeded(why="none was sent")
+            raise NotAllowed
+
     def _ask_cedar(self, role: str, city: str, outlet: str, department: str, action: str, *about: str | bool) -> bool:
         names = ("city", "outlet", "department", "own")
         entities: list[dict[Any, Any]] = [
@@ -63,28 +74,22 @@ class Access:
         return bool(answer.allowed)
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """The action that a route names; its door takes the first look (`Access.look`)."""
+
+    action: str
+
+    def __call__(self) -> None:
+        """Nobody comes in but through a door, which knows who is calling. Raises NotAllowed."""
+        raise NotAllowed
+
+
 def allowed(action: str) -> Any:
-    """A dependency that lets a route through only if its action may be allowed to this caller.
-
-    This first look takes the city from the ids in the path and supposes the best of all that only the record can say;
-    the record itself is looked at when it has been read (`Call.guard`).
-    """
-
-    async def look(request: Request) -> None:
-        caller: Caller = request.app.state.doors.tokens.caller(request.headers.get("authorization"))
-        named = [value for value in request.path_params.values() if well_written(str(value).partition(".")[0])]
-        city = city_of(named[0]) if named else caller.city
-        access: Access = request.app.state.doors.access
-        if not access.allows(caller, action, city=city, outlet=caller.outlet, department=caller.department, own=True):
-            if caller is NOBODY:
-                raise TokenNeeded(why="none was sent")
-            raise NotAllowed
-        request.state.caller, request.state.action = caller, action
-
-    setattr(look, ACTION, action)
-    return Depends(look)
+    """Lets a route through only if this action may be allowed to the caller."""
+    return Depends(Allowed(action))
 
 
 def action_of(route: APIRoute) -> str | None:
     """The action that a route names."""
-    return next((getattr(d.call, ACTION) for d in route.dependant.dependencies if hasattr(d.call, ACTION)), None)
+    return next((d.call.action for d in route.dependant.dependencies if isinstance(d.call, Allowed)), None)

@@ -5,12 +5,12 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header
 
 from libs.eventsourcing.desk import Ask, Desk, KeyReused, Order, Receipt, Standing
 from libs.kernel import Hand, ProposalId, Refused, Unfit
@@ -52,7 +52,7 @@ class Doors:
 
 @dataclass(slots=True)
 class CallContext:
-    """A caller, the act that the route names, and how to answer."""
+    """A caller, the act that the route names, and `headers`: what the answer says beside its body."""
 
     caller: Caller
     action: str
@@ -60,8 +60,27 @@ class CallContext:
     fingerprint: bytes
     seen: tuple[str, int] | None
     doors: Doors
-    response: Response
     channel: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, doors: Doors, caller: Caller, action: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> "CallContext":
+        """What a request is as an act. Raises IdempotencyKeyMissing and IfMatchUnreadable."""
+        key = headers.get("idempotency-key", "")
+        if method == "POST" and not _KEY.fullmatch(key):
+            raise IdempotencyKeyMissing
+        scope = f"{method} {path}\n{caller.role}:{caller.id}\n"
+        return cls(
+            caller=caller,
+            action=action,
+            command_id=derived("http", scope, key),
+            fingerprint=hmac.digest(doors.fingerprint_key, scope.encode() + body, "sha256"),
+            seen=_seen(headers.get("if-match")),
+            doors=doors,
+            channel=CHANNELS.get(caller.role, "counter"),
+        )
 
     @property
     def secret(self) -> bytes:
@@ -101,7 +120,7 @@ class CallContext:
         receipt = await desk.handle(key, ask, order)
         self._tag(desk, receipt.version)
         if receipt.replayed:
-            self.response.headers["Idempotency-Replayed"] = "true"
+            self.headers["Idempotency-Replayed"] = "true"
         return receipt
 
     def order(self, desk: Desk[Any], *, city: str, reason: str = "", correlation: str = "") -> Order:
@@ -125,7 +144,7 @@ class CallContext:
         )
 
     def _tag(self, desk: Desk[Any], version: int) -> None:
-        self.response.headers["ETag"] = f'"{desk.aggregate.category}-{version}"'
+        self.headers["ETag"] = f'"{desk.aggregate.category}-{version}"'
 
     def _expected(self, desk: Desk[Any]) -> int | None:
         """The version that the caller saw of the record that this act is about. Raises SawAnotherRecord."""
@@ -159,7 +178,7 @@ class ActsOfThisProcess:
                 fingerprint, answer = done
                 if fingerprint != call.fingerprint:
                     raise KeyReused
-                call.response.headers["Idempotency-Replayed"] = "true"
+                call.headers["Idempotency-Replayed"] = "true"
                 return cast(T, answer)
             fresh = await act()
             self._done[call.command_id] = call.fingerprint, fresh
@@ -171,34 +190,7 @@ class ActsOfThisProcess:
 CHANNELS = {"hotline": "telephone", "citizen": "online", "bank": "bank", "department": "department"}
 
 
-async def _call(
-    request: Request,
-    response: Response,
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="Names this act: the same key and body give the same answer, and happen once."),
-    ] = None,
-    if_match: Annotated[
-        str | None, Header(description="The ETag that you saw; refused (412) if it has changed since.")
-    ] = None,
-) -> CallContext:
-    caller: Caller = request.state.caller
-    posting = request.method == "POST"
-    if posting and not (idempotency_key and re.fullmatch(r"[\x21-\x7e]{1,255}", idempotency_key)):
-        raise IdempotencyKeyMissing
-    doors: Doors = request.app.state.doors
-    scope = f"{request.method} {request.url.path}\n{caller.role}:{caller.id}\n"
-    body = await request.body() if posting else b""
-    return CallContext(
-        caller=caller,
-        action=request.state.action,
-        command_id=derived("http", scope, idempotency_key),
-        fingerprint=hmac.new(doors.fingerprint_key, scope.encode() + body, hashlib.sha256).digest(),
-        seen=_seen(if_match),
-        doors=doors,
-        response=response,
-        channel=CHANNELS.get(caller.role, "counter"),
-    )
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def _seen(if_match: str | None) -> tuple[str, int] | None:
@@ -211,4 +203,16 @@ def _seen(if_match: str | None) -> tuple[str, int] | None:
     return found[1], int(found[2])
 
 
-Call = Annotated[CallContext, Depends(_call)]
+def headers_of_a_call(
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Names this act: the same key and body give the same answer, and happen once."),
+    ] = None,
+    if_match: Annotated[
+        str | None, Header(description="The ETag that you saw; refused (412) if it has changed since.")
+    ] = None,
+) -> None:
+    """For OpenAPI: the headers that a door reads into a `CallContext`."""
+
+
+Call = Annotated[CallContext, Depends(headers_of_a_call)]

@@ -22,9 +22,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > self._max:
             await self._too_large(scope, receive, send)
+            return
+        if b"transfer-encoding" not in headers:  # The server takes no more than was announced.
+            await self._app(scope, receive, send)
             return
         got, answered = 0, False
 

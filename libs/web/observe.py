@@ -2,10 +2,9 @@
 
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.telemetry import Telemetry, current_trace_id, log_for
+from libs.telemetry import Telemetry, current_trace_id, current_traceparent, log_for
 from libs.web.problems import problem
 
 log = log_for("http")
@@ -15,7 +14,7 @@ class Observe:
     """The outermost room of the doors."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
-        self._app, self._telemetry = app, telemetry
+        self._app, self._telemetry, self._log = app, telemetry, log.bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,15 +27,16 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["traceparent"], headers["X-Request-ID"] = traceparent, current_trace_id()
+                message["headers"] = [*message["headers"], *named]
             await send(message)
 
-        with self._telemetry.span("http", Headers(scope=scope).get("traceparent", "")) as traceparent:
+        parent = next((text.decode("latin-1") for name, text in scope["headers"] if name == b"traceparent"), "")
+        with self._telemetry.span("http", parent):
+            named = (b"traceparent", current_traceparent().encode()), (b"x-request-id", current_trace_id().encode())
             try:
                 await self._app(scope, receive, answer)
             except Exception as error:
-                log.error("bug", error_type=type(error).__name__, exc_info=error)
+                self._log.error("bug", error_type=type(error).__name__, exc_info=error)
                 if not status:
                     await problem(
                         500, "our-fault", "Something is broken on our side; quote the trace id when you tell us."
@@ -44,4 +44,4 @@ class Observe:
             took_s = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "none")
             self._telemetry.requests.labels(scope["method"], route, status).observe(took_s)
-            log.info("answered", method=scope["method"], route=route, status=status, ms=round(took_s * 1e3, 1))
+            self._log.info("answered", method=scope["method"], route=route, status=status, ms=round(took_s * 1e3, 1))

@@ -92,51 +92,68 @@ EVERYWHERE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def install(app: FastAPI, count: Callable[[str], None] = lambda _code: None) -> None:
-    """Answer every kind of failure as a problem; `count` hears the code of each refusal, of which there are few."""
+Count = Callable[[str], None]
 
-    @app.exception_handler(Refused)
-    async def refused(_request: Request, refusal: Refused) -> JSONResponse:
-        code = refusal_code(type(refusal))
-        count(code)
-        return problem(refusal.status, code, str(refusal))
+PROBLEMS = (Refused, Outage, RequestValidationError, HTTPException)
+"""The failures that are answered with a problem of their own; any other is a bug."""
 
-    @app.exception_handler(Outage)
-    async def outage(_request: Request, outage: Outage) -> JSONResponse:
-        log.warning("outage", error=str(outage))
-        unknown = isinstance(outage, OutcomeUnknown)
-        return problem(
-            503,
-            "outcome-unknown" if unknown else "out-of-reach",
-            "Nobody knows whether your request was carried out; repeat it under the same Idempotency-Key to find out."
-            if unknown
-            else "Something that we need is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
-            retryable=True,
-            headers={"Retry-After": str(outage.retry_after_s)},
-        )
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, faults: RequestValidationError) -> JSONResponse:
-        errors = [_fault(fault) for fault in faults.errors()]
-        unreadable = any(fault["type"] == "json_invalid" for fault in faults.errors())
-        return problem(
-            400 if unreadable else 422,
-            "body-unreadable" if unreadable else "request-invalid",
-            UNREADABLE
-            if unreadable
-            else "The request does not fit this route; `errors` names each field and what is wrong with it.",
-            errors=errors,
-        )
+def problem_of(error: Exception, count: Count) -> JSONResponse:
+    """The answer to one of `PROBLEMS`; `count` hears the code of each refusal, of which there are few."""
+    match error:
+        case Refused():
+            code = refusal_code(type(error))
+            count(code)
+            return problem(error.status, code, str(error))
+        case Outage():
+            return _out_of_reach(error)
+        case RequestValidationError():
+            return _unfit(error.errors())
+        case HTTPException():
+            words = {
+                400: ("body-unreadable", UNREADABLE),
+                404: ("no-such-address", "There is nothing at this address; /docs lists the routes."),
+                405: ("method-not-allowed", "This address does not take this method; see the Allow header."),
+            }
+            code, detail = words.get(error.status_code, ("request-refused", str(error.detail)))
+            return problem(error.status_code, code, detail, headers=error.headers)
+    raise error
 
-    @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        words = {
-            400: ("body-unreadable", UNREADABLE),
-            404: ("no-such-address", "There is nothing at this address; /docs lists the routes."),
-            405: ("method-not-allowed", "This address does not take this method; see the Allow header."),
-        }
-        code, detail = words.get(error.status_code, ("request-refused", str(error.detail)))
-        return problem(error.status_code, code, detail, headers=error.headers)
+
+def install(app: FastAPI, count: Count = lambda _code: None) -> None:
+    """Answer every kind of failure as a problem, wherever FastAPI itself answers."""
+
+    async def answer(_request: Request, error: Exception) -> JSONResponse:
+        return problem_of(error, count)
+
+    for kind in PROBLEMS:
+        app.exception_handler(kind)(answer)
+
+
+def _out_of_reach(outage: Outage) -> JSONResponse:
+    log.warning("outage", error=str(outage))
+    unknown = isinstance(outage, OutcomeUnknown)
+    return problem(
+        503,
+        "outcome-unknown" if unknown else "out-of-reach",
+        "Nobody knows whether your request was carried out; repeat it under the same Idempotency-Key to find out."
+        if unknown
+        else "Something that we need is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
+        retryable=True,
+        headers={"Retry-After": str(outage.retry_after_s)},
+    )
+
+
+def _unfit(faults: Sequence[Mapping[str, Any]]) -> JSONResponse:
+    errors = [_fault(fault) for fault in faults]
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return problem(400, "body-unreadable", UNREADABLE, errors=errors)
+    return problem(
+        422,
+        "request-invalid",
+        "The request does not fit this route; `errors` names each field and what is wrong with it.",
+        errors=errors,
+    )
 
 
 def _fault(fault: Mapping[str, Any]) -> FieldFault:

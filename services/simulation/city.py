@@ -43,7 +43,7 @@ from libs.testing.simulation import (
 )
 from libs.vault.crypto import KEY_BYTES, Key
 from libs.vault.memory import MemoryVault
-from libs.web.access import ACTION, Access
+from libs.web.access import Access, Allowed
 from services.notice.domain.naming import NoticeId
 from services.notice.ports import Sent, TurnedDown
 from services.simulation.oracle import Oracle, reactions_of
@@ -64,7 +64,7 @@ class Doors:
 
     def get(self, _path: str, *, dependencies: Sequence[Any] = (), **_about: Any) -> Callable[[Any], Any]:
         def keep(endpoint: Any) -> Any:
-            actions = [getattr(one.dependency, ACTION, "") for one in dependencies]
+            actions = [one.dependency.action for one in dependencies if isinstance(one.dependency, Allowed)]
             self.endpoints[endpoint.__name__] = (endpoint, next(iter(actions), ""))
             return endpoint
 

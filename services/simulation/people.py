@@ -17,8 +17,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fastapi import Response
-
 from libs.kernel import Outage, Refused
 from libs.kernel.checkdigits import mod_11_2
 from libs.kernel.ids import derived
@@ -398,7 +396,6 @@ async def _walk_in(process: Process, act: Act) -> Any:
         fingerprint=hmac.new(b"k" * 32, f"{act.scope}{act.said}".encode(), hashlib.sha256).digest(),
         seen=None,
         doors=_doors(),
-        response=Response(),
         channel=CHANNELS.get(act.who.role, "counter"),
     )
     given: dict[str, Any] = {"call": call, **act.path}
