@@ -12,7 +12,19 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from libs.eventsourcing.codec import Codec, Upcast, members
-from libs.eventsourcing.store import Append, Appended, Conflict, NewDue, NewFact, NewMessage, Outcome, Replayed, Store
+from libs.eventsourcing.store import (
+    Append,
+    Appended,
+    Conflict,
+    NewDue,
+    NewFact,
+    NewMessage,
+    Outcome,
+    Recorded,
+    Replayed,
+    Store,
+)
+from libs.eventsourcing.wholesale import append_many, read_many
 from libs.kernel.clocks import Clock, to_the_millisecond
 from libs.kernel.decider import Decider
 from libs.kernel.foureyes import NOBODY, Hand
@@ -189,6 +201,34 @@ class Desk(Generic[S]):
                     case Conflict():
                         fresh = True
         raise Outage("too many others are changing the same record at this moment")
+
+    async def handle_many(self, wishes: Sequence[tuple[str, Ask[S], Order]]) -> Sequence[bool]:
+        """Decide and store many at once, each judged alone; says of each whether it is done.
+
+        Whatever is not plain sailing – a refusal, a conflict, a stream that comes twice – is left undone, and is to be
+        handled alone. Raises OutcomeUnknown or Outage (repeat).
+        """
+        first = {self.aggregate.stream(key): nth for nth, (key, _, _) in reversed(list(enumerate(wishes)))}
+        read = dict(zip(first, await read_many(self._store, list(first)), strict=True))
+        batch: dict[int, Append] = {}
+        for stream, nth in first.items():
+            key, ask, order = wishes[nth]
+            try:
+                batch[nth], _ = await self._decide(stream, key, self._folded(read[stream]), ask, order)
+            except Refused:
+                continue
+        done = [False] * len(wishes)
+        for nth, outcome in zip(batch, await append_many(self._store, list(batch.values())), strict=True):
+            done[nth] = isinstance(outcome, Appended)
+            self._cache.pop(batch[nth].stream, None)
+        return done
+
+    def _folded(self, rows: Sequence[Recorded]) -> Standing[S]:
+        known = Standing(self.aggregate.decider.initial, 0, None)
+        if not rows:
+            return known
+        state = self.aggregate.decider.fold(self._codec.read(row.name, row.data) for row in rows)
+        return Standing(state, rows[-1].version, rows[-1].effective_at)
 
     async def _append(self, wanted: Append) -> Outcome:
         """Ask until the outcome is known; while it is not, no outage may tell the caller that nothing was done."""

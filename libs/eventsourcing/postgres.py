@@ -27,6 +27,7 @@ from libs.eventsourcing.store import (
 from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
 
+_LOCK = "select pg_advisory_xact_lock($1, $2)"
 LANES = 2  # Concurrent batches per process; each serves half of the shards.
 
 # A dying server shows as InternalClientError at least as often as by its proper name.
@@ -60,6 +61,18 @@ class PostgresStore:
         self._reading = Together(self._read_all)
         self._settling = Together(self._settle_all)
         self._bell = Doorbell()
+        self._ends_sql = (
+            f"select s, coalesce((select f.position from {schema}.fact f where f.shard = s "
+            f"order by f.position desc limit 1), 0), coalesce((select o.sequence from {schema}.outbox o "
+            f"where o.shard = s order by o.sequence desc limit 1), 0) from unnest($1::smallint[]) s"
+        )
+        self._stood_sql = (
+            f"select coalesce((select f.version from {schema}.fact f where f.stream = a.stream "
+            f"order by f.version desc limit 1), 0), done.version, done.stream, done.fingerprint, done.refusal "
+            f"from unnest($1::uuid[], $2::text[]) with ordinality as a(id, stream, nth) "
+            f"left join lateral (select * from {schema}.command c where c.id = a.id limit 1) done on true "
+            f"order by a.nth"
+        )
 
     async def append(self, wanted: Append) -> Outcome:
         outcome = await self._lanes[wanted.shard % LANES].submit(wanted)
@@ -97,8 +110,66 @@ class PostgresStore:
             )  # fmt: skip
         return outcomes
 
+    async def append_many(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        """Rows go in by COPY, at a third of the cost of arrays; where they go is settled under the same locks."""
+
+        async def store(connection: Connection) -> list[Outcome]:
+            async with connection.transaction(isolation="read_committed"):  # Whoever held a lock before us is seen.
+                return await self._copied(connection, batch)
+
+        try:
+            outcomes = await self._with(store)
+        except OutcomeUnknown:
+            raise
+        except Outage as away:  # Nobody can tell whether the commit had got through.
+            raise OutcomeUnknown(str(away), away.retry_after_s) from away
+        if any(isinstance(outcome, Appended) for outcome in outcomes):
+            self._bell.ring()
+        return outcomes
+
+    async def _copied(self, connection: Connection, batch: Sequence[Append]) -> list[Outcome]:
+        shards = sorted({wanted.shard for wanted in batch})
+        for shard in shards:  # In ascending order, as `append_all` does.
+            await connection.execute(_LOCK, lock_class(self._schema), shard)
+        ends = {
+            shard: [position, sequence] for shard, position, sequence in await connection.fetch(self._ends_sql, shards)
+        }
+        asked = [wanted.command_id for wanted in batch], [wanted.stream for wanted in batch]
+        stood = await connection.fetch(self._stood_sql, *asked)
+        now = self._machine.now()
+        rows: tuple[list[Any], list[Any], list[Any], list[Any]] = ([], [], [], [])
+        facts, outbox, commands, dues = rows
+        outcomes: list[Outcome] = []
+        for wanted, (actual, version, stream, fingerprint, refusal) in zip(batch, stood, strict=True):
+            if version is not None:
+                outcomes.append(Replayed(version, stream, fingerprint, refusal))
+                continue
+            if actual != wanted.expected:
+                outcomes.append(Conflict(actual))
+                continue
+            shard, expected, end = wanted.shard, wanted.expected, ends[wanted.shard]
+            at, meta, stream = wanted.effective_at, wanted.meta, wanted.stream
+            for nth, fact in enumerate(wanted.facts, 1):
+                end[0] += 1
+                facts.append((shard, end[0], stream, expected + nth, fact.name, fact.data, meta, at, now))
+            for m in wanted.messages:
+                end[1] += 1
+                version = expected + m.nth + 1
+                outbox.append((shard, end[1], stream, version, m.type, wanted.routing_key, m.data, at, meta))
+            dues += [(d.id, d.at, d.name, d.data, stream, wanted.trace, 0, "", False) for d in wanted.dues]
+            version = expected + len(wanted.facts)
+            commands.append((wanted.command_id, stream, version, wanted.fingerprint, wanted.refusal, now))
+            outcomes.append(Appended(version))
+        for table, records in zip(("fact", "outbox", "command", "due"), rows, strict=True):
+            if records:
+                await connection.copy_records_to_table(table, schema_name=self._schema, records=records)
+        return outcomes
+
     async def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:
         return await self._reading((stream, after))
+
+    async def read_many(self, streams: Sequence[str]) -> Sequence[Sequence[Recorded]]:
+        return await self._read_all([(stream, 0) for stream in streams])
 
     async def _read_all(self, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Recorded]]:
         rows = await self._ask(

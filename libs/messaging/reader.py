@@ -13,7 +13,10 @@ from libs.messaging.readmodel import Change
 BATCH_MAX = 500
 PAUSES_S = (0.02, 0.08, 0.3)  # Between tries of a letter: bounded, so that poison delays the others by less than 1 s.
 
+TOGETHER_MIN = 24  # So few are handled as fast one by one.
+
 React = Callable[[Message], Awaitable[None]]
+ReactTogether = Callable[[Sequence[Message]], Awaitable[Sequence[bool]]]
 Project = Callable[[Message], Iterable[Change]]
 
 
@@ -38,6 +41,7 @@ class _Batch:
     seen: dict[Origin, int] = field(default_factory=dict)
     positions: dict[Slot, tuple[int, int]] = field(default_factory=dict)
     aside: dict[str, list[tuple[Letter, str]]] = field(default_factory=dict)
+    reacted: set[str] = field(default_factory=set)
 
 
 class Reader:
@@ -45,11 +49,21 @@ class Reader:
 
     Reactions have settled before the position moves, and are idempotent by command id, so a crash in between repeats
     them without effect. Projections are written in the transaction that moves the position. A refusal is an answer; a
-    letter whose handling keeps failing is parked with all later ones of its key until `redrive`.
+    letter whose handling keeps failing is parked with all later ones of its key until `redrive`. Of a full batch, the
+    letters of different keys are reacted to `together`; what that leaves undone is handled alone.
     """
 
-    def __init__(self, name: str, feed: Feed, notebook: Notebook, react: React, project: Project) -> None:
+    def __init__(
+        self,
+        name: str,
+        feed: Feed,
+        notebook: Notebook,
+        react: React,
+        project: Project,
+        together: ReactTogether | None = None,
+    ) -> None:
         self.name, self.figures = name, Figures()
+        self._together = together
         self._feed, self._notebook, self._react, self._project = feed, notebook, react, project
         self._memory: Memory | None = None
         self._slots: frozenset[Slot] = frozenset()
@@ -76,7 +90,12 @@ class Reader:
         if not letters:
             return 0
         batch = self._sorted(letters, memory, here)
-        handling = [self._handle(key, work, memory, batch) for key, work in batch.work.items()]
+        await self._react_together(memory, batch)
+        handling = [
+            self._handle(key, work, memory, batch)
+            for key, work in batch.work.items()
+            if not all(letter.message and letter.message.id in batch.reacted for letter in work)
+        ]
         for interruption in await asyncio.gather(*handling, return_exceptions=True):
             if interruption is not None:
                 raise interruption  # Only now: no reaction goes on behind the back of the next try.
@@ -122,12 +141,33 @@ class Reader:
         service, shard, sequence = message.place
         return sequence > batch.seen.get((service, shard), 0)
 
+    async def _react_together(self, memory: Memory, batch: _Batch) -> None:
+        """The first letters of all keys at once, then the second ones, as long as there are many."""
+        if self._together is None:
+            return
+        turns = {key: iter(list(work)) for key, work in batch.work.items() if key not in memory.parked}
+        while True:
+            wave = {key: letter.message for key, turn in turns.items() if (letter := next(turn, None))}
+            if len(wave) < TOGETHER_MIN:
+                return
+            messages = [message for message in wave.values() if message is not None]
+            try:
+                done = await self._together(messages)
+            except Outage:
+                raise
+            except Exception:
+                return  # One of them is at fault; which one comes out when they are handled alone.
+            batch.reacted |= {message.id for message, is_done in zip(messages, done, strict=True) if is_done}
+            turns = {key: turns[key] for key, is_done in zip(wave, done, strict=True) if is_done}
+
     async def _handle(self, key: str, work: list[Letter], memory: Memory, batch: _Batch) -> None:
         if key in memory.parked:
             batch.aside.setdefault(key, []).extend((letter, "behind a parked letter") for letter in work)
             work.clear()
             return
         for nth, letter in enumerate(work):
+            if letter.message and letter.message.id in batch.reacted:
+                continue
             if error := await self._react_or_say_why(letter):
                 rest = work[nth + 1 :]
                 del work[nth:]

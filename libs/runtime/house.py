@@ -62,7 +62,9 @@ class Household:
         self.readers = [Reader("own", OutboxFeed(service.name, self.store), notebook, own.react, own.project)]
         if service.topics:
             feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
-            self.readers.append(Reader("city", feed, notebook, others.react, others.project))
+            self.readers.append(
+                Reader("city", feed, notebook, others.react, others.project, together=others.react_together)
+            )
         self.meter = Meter(platform, service.name, self.store, self.readers)
 
     def reader(self, name: str) -> Reader | None:

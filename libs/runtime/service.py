@@ -55,6 +55,24 @@ class Desks:
         key = desk.aggregate.key(command)
         return await desk.handle(key, lambda state, at: self._brief(command, state, at), order)
 
+    def category_of(self, command: Any) -> str:
+        """The kind of stream that this command is for."""
+        return self._by_command[type(command)].aggregate.category
+
+    async def handle_many(self, wanted: Sequence[tuple[Any, Order]]) -> Sequence[bool]:
+        """Have commands of one category decided and stored together; says of each whether it is done.
+
+        What is not done is to be handled alone. Raises Outage.
+        """
+        desk = self._by_command[type(wanted[0][0])]
+
+        def asking(command: Any) -> Any:
+            return lambda state, at: self._brief(command, state, at)
+
+        return await desk.handle_many(
+            [(desk.aggregate.key(command), asking(command), order) for command, order in wanted]
+        )
+
 
 @dataclass(frozen=True)
 class Service:
@@ -98,6 +116,36 @@ class Listener:
             name: str = reaction.__name__
             for nth, command in enumerate(reaction(told)):
                 await self._service.desks.handle(command, self._order(derived(name, message.id, nth), name, message))
+
+    async def react_together(self, messages: Sequence[Message]) -> Sequence[bool]:
+        """React to a whole page at once; says of each message whether that is done or is to be done alone.
+
+        The commands bear the ids that `react` gives them, so what happened here does not happen there again.
+        """
+        done = [False] * len(messages)
+        wishes: dict[str, list[tuple[int, Any, Order]]] = {}
+        for nth, message in enumerate(messages):
+            try:
+                told = self._read(message)
+                commands = [
+                    (reaction.__name__, n, command)
+                    for reaction in self._reactions.get(type(told), ())
+                    for n, command in enumerate(reaction(told))
+                ]
+            except Exception:
+                continue  # Whose fault it is comes out when it is handled alone.
+            if not commands:
+                done[nth] = True
+            elif len(commands) == 1:
+                ((name, n, command),) = commands
+                order = self._order(derived(name, message.id, n), name, message)
+                category = self._service.desks.category_of(command)
+                wishes.setdefault(category, []).append((nth, command, order))
+        for wanted in wishes.values():
+            settled = await self._service.desks.handle_many([(command, order) for _, command, order in wanted])
+            for (nth, _, _), is_settled in zip(wanted, settled, strict=True):
+                done[nth] = is_settled
+        return done
 
     @staticmethod
     def _order(command_id: Any, reaction: str, message: Message) -> Order:

@@ -23,6 +23,7 @@ from libs.eventsourcing.store import (
     Store,
     shard_of,
 )
+from libs.eventsourcing.wholesale import append_many, read_many
 from libs.testing.clocks import NOON
 
 _SPACE = UUID("6e2b6d0a-2f5c-4a3e-9d53-0f6d5d8b7c11")
@@ -300,3 +301,42 @@ class StoreContract:
         assert rung == ["relay", "timer"]
         await store.redrive()
         assert rung == ["relay", "timer"] * 2
+
+    # -- many at once
+
+    async def test_many_at_once_are_each_judged_alone(self, store: Store) -> None:
+        await store.append(asked("before", "card-1"))
+        await store.append(asked("other", "card-2"))
+        batch = [
+            asked("before", "card-1"),
+            asked("late", "card-2", expected=0),
+            asked("next", "card-1b", facts=2, messages=[published(1)], dues=[due("next")]),
+            asked("none", "card-3", facts=0, refusal="card-unknown"),
+        ]
+        outcomes = await append_many(store, batch)
+        assert outcomes == [Replayed(1, "card-1"), Conflict(1), Appended(2), Appended(0)]
+        assert [fact.version for fact in await store.read("card-1b")] == [1, 2]
+        assert (await store.find(named("none"))) == Replayed(0, "card-3", refusal="card-unknown")
+        assert [one.id for one in await store.due(NOON, 10)] == [due("next").id]
+
+    async def test_many_at_once_leave_no_gap_in_any_shard_beside_single_ones(self, store: Store) -> None:
+        together = [asked(f"t{n}", f"card-t{n}", facts=2, messages=[published(0), published(1)]) for n in range(200)]
+        alone = [asked(f"a{n}", f"card-a{n}", messages=[published()]) for n in range(100)]
+        halves = together[:100], together[100:]
+        await asyncio.gather(*(append_many(store, half) for half in halves), *(store.append(one) for one in alone))
+        facts = [await store.log(shard, 0, 1_000) for shard in range(SHARDS)]
+        assert sum(map(len, facts)) == 500
+        assert all([fact.position for fact in log] == list(range(1, len(log) + 1)) for log in facts)
+        rows = await store.outbox({}, 1_000)
+        for shard in range(SHARDS):
+            mine = [row for row in rows if row.shard == shard]
+            assert [row.sequence for row in mine] == list(range(1, len(mine) + 1))
+            assert {row.version for row in mine} <= {1, 2}
+
+    async def test_many_at_once_said_twice_are_done_once(self, store: Store) -> None:
+        batch = [asked(f"c{n}", f"card-{n}") for n in range(50)]
+        twice = await asyncio.gather(append_many(store, batch), append_many(store, batch))
+        assert sorted(type(outcome).__name__ for outcomes in twice for outcome in outcomes) == (
+            ["Appended"] * 50 + ["Replayed"] * 50
+        )
+        assert [len(facts) for facts in await read_many(store, [one.stream for one in batch])] == [1] * 50

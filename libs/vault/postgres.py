@@ -1,6 +1,6 @@
 """The vault on PostgreSQL: wrapped keys, blind indexes and encrypted documents, erased in one transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -14,6 +14,7 @@ from libs.kernel.clocks import Clock
 from libs.vault.crypto import KEY_BYTES, Key, Randomness, blind, file_away, reference, seal, take_out, unseal
 from libs.vault.masterkey import MasterKey
 from libs.vault.port import Erased, Tampered
+from libs.vault.wholesale import Fields
 
 KEY_LIFE = timedelta(seconds=60)  # How long an erasure may go unnoticed by the memory of another process.
 KEYS_MAX = 10_000
@@ -62,6 +63,72 @@ class PostgresVault:
             if (holder := await self._holder(kind, digest)) is not None:
                 return holder
             # The holder was erased between the two questions: ask again.
+
+    async def claim_many(self, kind: str, wanted: Sequence[tuple[str, str]]) -> Sequence[str]:
+        index_key = await self._master.index_key(kind)
+        digests = [blind(index_key, text) for text, _ in wanted]
+        holders = await self._holders(kind, digests)
+        claimants: dict[bytes, str] = {}  # The first of those who claim the same text in one breath.
+        for digest, (_, person) in zip(digests, wanted, strict=True):
+            if digest not in holders:
+                claimants.setdefault(digest, person)
+        if claimants:
+            keys = await self._keys_of(list(claimants.values()))
+            living = {digest: person for digest, person in claimants.items() if keys[person] is not None}
+            made = await self._ask(
+                f"with alive as (select person from {self._schema}.data_key where person = any($3::text[]) "
+                f"and wrapped is not null for share) "
+                f"insert into {self._schema}.claim (kind, digest, person) select $1, w.digest, w.person "
+                f"from unnest($2::bytea[], $3::text[]) as w(digest, person) join alive using (person) "
+                f"on conflict do nothing returning digest, person",
+                kind, list(living), list(living.values()),
+            )  # fmt: skip
+            holders |= dict(made)
+            lost = [digest for digest in claimants if digest not in holders]
+            holders |= await self._holders(kind, lost) if lost else {}
+        return [holders.get(digest, "") for digest in digests]
+
+    async def seal_many(self, wanted: Sequence[tuple[str, Fields]]) -> Sequence[Mapping[str, Sealed] | None]:
+        keys = await self._keys_of([person for person, _ in wanted])
+        return [
+            None
+            if (key := keys[person]) is None
+            else {field: seal(key, self._randomness, person, field, text) for field, text in fields.items()}
+            for person, fields in wanted
+        ]
+
+    async def _holders(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, str]:
+        return dict(
+            await self._ask(
+                f"select w.digest, c.person from unnest($2::bytea[]) as w(digest) cross join lateral "
+                f"(select person from {self._schema}.claim c where c.kind = $1 and c.digest = w.digest limit 1) c",
+                kind, digests,
+            )
+        )  # fmt: skip
+
+    async def _keys_of(self, persons: Sequence[str]) -> dict[str, Key | None]:
+        """The keys of these persons, made where there is none; None for the erased."""
+        asked_at, drops = self._clock.now(), self._keys.drops
+        keys: dict[str, Key | None] = {person: self._keys.held(person, asked_at) for person in persons}
+        unknown = [person for person, key in keys.items() if key is None]
+        if not unknown:
+            return keys
+        fresh = {person: self._randomness(KEY_BYTES) for person in unknown}
+        made = await self._ask(
+            f"insert into {self._schema}.data_key (person, wrapped, created_at) select person, wrapped, $3 "
+            f"from unnest($1::text[], $2::text[]) as n(person, wrapped) on conflict do nothing returning person",
+            unknown, [await self._master.wrap(person, fresh[person]) for person in unknown], asked_at,
+        )  # fmt: skip
+        for (person,) in made:
+            keys[person] = Key(fresh.pop(person))
+        if fresh:  # Somebody has made theirs before, or a tombstone stands there: what is stored counts.
+            for person, wrapped in await self._ask(
+                f"select person, wrapped from {self._schema}.data_key where person = any($1::text[])", list(fresh)
+            ):
+                keys[person] = None if wrapped is None else Key(await self._master.unwrap(person, wrapped))
+        if drops == self._keys.drops:  # Otherwise somebody was erased meanwhile; it may be one of these.
+            self._keys.hold({person: key for person in unknown if (key := keys[person]) is not None}, asked_at)
+        return keys
 
     async def find(self, kind: str, text: str) -> str | None:
         return await self._holder(kind, blind(await self._master.index_key(kind), text))
@@ -159,27 +226,40 @@ class KeyCache:
     def __init__(self, machine: Clock, keys_max: int = KEYS_MAX) -> None:
         self._machine, self._keys_max = machine, keys_max
         self._held: dict[str, tuple[Key, datetime]] = {}  # The oldest first.
-        self._drops = 0
+        self.drops = 0
 
     async def get(self, person: str, load: Callable[[str], Awaitable[Key]]) -> Key:
         """The key as it is held, or as it is loaded now."""
-        asked_at, drops = self._machine.now(), self._drops
+        asked_at, drops = self._machine.now(), self.drops
         while self._held and not _fresh(next(iter(self._held.values())), asked_at):
             self._forget_the_oldest()
         if (held := self._held.get(person)) and _fresh(held, asked_at):
             return held[0]
         key = await load(person)
-        if drops == self._drops:  # Otherwise somebody was erased meanwhile; it may be this one.
+        if drops == self.drops:  # Otherwise somebody was erased meanwhile; it may be this one.
             self._held.pop(person, None)
             self._held[person] = key, asked_at
         if len(self._held) > self._keys_max:
             self._forget_the_oldest()
         return key
 
+    def held(self, person: str, now: datetime) -> Key | None:
+        """The key, if it is in memory and fresh."""
+        held = self._held.get(person)
+        return held[0] if held and _fresh(held, now) else None
+
+    def hold(self, keys: Mapping[str, Key], asked_at: datetime) -> None:
+        """Keep keys that were asked for at this moment."""
+        for person, key in keys.items():
+            self._held.pop(person, None)
+            self._held[person] = key, asked_at
+        while len(self._held) > self._keys_max:
+            self._forget_the_oldest()
+
     def drop(self, person: str) -> None:
         """Forget this key now, also if it is just being loaded."""
         self._held.pop(person, None)
-        self._drops += 1
+        self.drops += 1
 
     def _forget_the_oldest(self) -> None:
         del self._held[next(iter(self._held))]

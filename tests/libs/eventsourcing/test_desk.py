@@ -500,3 +500,41 @@ class _Hasty:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
+
+
+class TestMany:
+    """Many at once, each judged alone."""
+
+    async def test_many_are_decided_and_stored_as_they_would_be_one_by_one(
+        self, desk: Desk[Purse], store: WatchedStore
+    ) -> None:
+        wishes = [(f"p{n}", lambda _now, at, n=n: PayIn(fen=n, at=at), _order(f"in {n}")) for n in range(1, 6)]
+        assert await desk.handle_many(wishes) == [True] * 5
+        assert [(await desk.standing(f"p{n}")).state.fen for n in range(1, 6)] == [1, 2, 3, 4, 5]
+        assert len(await store.due(NOON + timedelta(days=1), 10)) == 5
+
+    async def test_what_is_not_plain_sailing_is_left_for_its_own_turn(self, desk: Desk[Purse]) -> None:
+        wishes = [
+            ("p1", lambda _now, at: PayOut(fen=9, at=at), _order("too much")),
+            ("p2", lambda _now, at: PayIn(fen=9, at=at), _order("first")),
+            ("p2", lambda _now, at: PayIn(fen=9, at=at), _order("second of the same purse")),
+            ("p3", lambda _now, at: PayIn(fen=0, at=at), _order("nothing")),
+        ]
+        assert await desk.handle_many(wishes) == [False, True, False, True]
+        assert await desk.handle_many(wishes[1:2]) == [False], "said twice, done once"
+        assert (await desk.standing("p2")).state.fen == 9
+
+    async def test_somebody_who_was_faster_is_noticed(self, desk: Desk[Purse], store: WatchedStore) -> None:
+        other = Desk(purses, store, StandingClock())
+
+        async def meddle() -> None:
+            await other.handle("p1", lambda _now, at: PayIn(fen=1, at=at), _order("meddler"))
+
+        store.before = [meddle]
+        wish = ("p1", lambda _now, at: PayIn(fen=5, at=at), _order("slow"))
+        assert await desk.handle_many([wish]) == [False]
+        assert (await desk.standing("p1")).state.fen == 1
+
+
+def _order(name: str) -> Order:
+    return Order(command_id=named(name), actor="test", channel="test")

@@ -93,7 +93,7 @@ class House:
     def reader(self, notebook: Notebook | None = None, name: str = "city", **other: Any) -> Reader:
         return Reader(
             name, self.bus.feed(name, [TOPIC]), notebook or self.notebook,
-            other.get("react", self.desk.react), other.get("project", project),
+            other.get("react", self.desk.react), other.get("project", project), other.get("together"),
         )  # fmt: skip
 
     async def told(self, *messages: Message) -> None:
@@ -625,3 +625,53 @@ async def test_whatever_order_messages_come_in_the_read_model_in_postgresql_is_t
     await pool.execute(f"truncate {schema}.last, {schema}.told")
     house = House(PostgresNotebook(engine, schema), PostgresRows(engine, schema))
     await _whatever_comes(house, coming, f"reader {next(_names)}")
+
+
+class TestTogether:
+    """Letters of many keys are reacted to at once; the order of each key is kept, and what fails is found alone."""
+
+    async def test_a_full_batch_is_handled_wave_by_wave_in_the_order_of_each_key(self, house: House) -> None:
+        waves: list[list[str]] = []
+
+        async def together(messages: Sequence[Message]) -> Sequence[bool]:
+            waves.append([one.id for one in messages])
+            house.desk.done += [one.id for one in messages]
+            return [True] * len(messages)
+
+        for shard in range(30):
+            await house.told(*road(1, 2, shard=shard, key=f"k{shard}"))
+        await run(house.reader(together=together))
+        assert [len(wave) for wave in waves] == [30, 30]
+        assert waves[0] == [f"toy/{shard}/1" for shard in sorted(range(30), key=lambda n: waves[0].index(f"toy/{n}/1"))]
+        assert house.desk.asked == []
+        assert len(await house.read()) == 60
+
+    async def test_what_is_left_undone_is_handled_alone_with_all_that_comes_behind_it(self, house: House) -> None:
+        async def together(messages: Sequence[Message]) -> Sequence[bool]:
+            return [one.key != "k7" for one in messages]
+
+        for shard in range(30):
+            await house.told(*road(1, 2, shard=shard, key=f"k{shard}"))
+        await run(house.reader(together=together))
+        assert house.desk.done == ids(1, 2, shard=7)
+        assert len(await house.read()) == 60
+
+    @pytest.mark.usefixtures("hasty")
+    async def test_poison_among_many_parks_its_own_key_only(self, house: House) -> None:
+        async def together(messages: Sequence[Message]) -> Sequence[bool]:
+            raise ValueError("one of you is poison")
+
+        house.desk.fails["toy/7/1"] = ValueError("poison")
+        for shard in range(30):
+            await house.told(*road(1, 2, shard=shard, key=f"k{shard}"))
+        await run(house.reader(together=together))
+        assert len(await house.read()) == 58
+        assert {parked.key for parked in await house.notebook.parked("city")} == {"k7"}
+
+    async def test_few_letters_are_not_gathered(self, house: House) -> None:
+        async def together(messages: Sequence[Message]) -> Sequence[bool]:
+            raise AssertionError("nobody calls a meeting for two")
+
+        await house.told(*road(1, 2))
+        await run(house.reader(together=together))
+        assert house.desk.done == ids(1, 2)

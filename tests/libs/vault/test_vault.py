@@ -23,6 +23,7 @@ from libs.vault.masterkey import FileMasterKey, MasterKeyUnfit
 from libs.vault.memory import MemoryVault
 from libs.vault.port import Erased, Tampered, Vault
 from libs.vault.postgres import KeyCache, PostgresVault, ddl
+from libs.vault.wholesale import claim_many, seal_many
 
 LI, WANG = "330900-person-li", "330900-person-wang"
 ID_NUMBER = "11010519491231002X"
@@ -131,6 +132,35 @@ class TestVault:
     async def test_of_many_claimants_at_once_exactly_one_wins(self, vault: Vault) -> None:
         answers = await asyncio.gather(*(vault.claim("id-number", ID_NUMBER, f"p-{n}") for n in range(20)))
         assert len(set(answers)) == 1
+
+    async def test_many_texts_belong_to_their_first_claimants(self, vault: Vault) -> None:
+        await vault.claim("id-number", ID_NUMBER, LI)
+        wanted = [(ID_NUMBER, WANG), ("second", WANG), ("third", "p-3"), ("third", "p-4")]
+        assert await claim_many(vault, "id-number", wanted) == [LI, WANG, "p-3", "p-3"]
+        assert await claim_many(vault, "id-number", wanted) == [LI, WANG, "p-3", "p-3"]
+        assert await vault.find("id-number", "third") == "p-3"
+
+    async def test_many_persons_are_sealed_each_with_her_own_key(self, vault: Vault) -> None:
+        before = await vault.seal(LI, "name", "李")
+        closed = await seal_many(vault, [(LI, {"name": "李", "phone": "1"}), (WANG, {"name": "王"})])
+        assert closed[0] is not None
+        assert closed[1] is not None
+        assert await vault.open(LI, "phone", closed[0]["phone"]) == "1"
+        assert await vault.open(WANG, "name", closed[1]["name"]) == "王"
+        assert closed[0]["name"].box.split(".")[1] == before.box.split(".")[1]
+
+    async def test_among_many_the_erased_get_no_key_and_claim_nothing(self, vault: Vault) -> None:
+        await vault.erase(LI)
+        assert await claim_many(vault, "id-number", [("a", LI), ("b", WANG)]) == ["", WANG]
+        closed = await seal_many(vault, [(LI, {"name": "李"}), (WANG, {"name": "王"})])
+        assert closed[0] is None
+        assert closed[1] is not None
+        assert await vault.find("id-number", "a") is None
+
+    async def test_of_many_crowds_of_claimants_exactly_one_of_each_text_wins(self, vault: Vault) -> None:
+        crowds = [[(f"t-{n}", f"p-{crowd}-{n}") for n in range(20)] for crowd in range(5)]
+        answers = await asyncio.gather(*(claim_many(vault, "id-number", crowd) for crowd in crowds))
+        assert all(len(set(holders)) == 1 for holders in zip(*answers, strict=True))
 
     async def test_a_document_comes_back_as_it_was(self, vault: Vault) -> None:
         kept = await vault.keep(LI, "portrait", PORTRAIT)
