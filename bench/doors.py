@@ -47,8 +47,9 @@ async def server(port: int, command: Sequence[str], **environment: str) -> Async
 
 
 def environment_of(ground: Ground, dsn: str) -> dict[str, str]:
-    """The environment of a `citycard` process on this database; everything else is as it comes, its log included."""
-    return {"CITYCARD_HOME": str(ground.settings(dsn).home), "CITYCARD_DATABASE_URL": dsn}
+    """The environment of a `citycard` process on this database, with the log that `deploy/Dockerfile` asks for."""
+    home = str(ground.settings(dsn).home)
+    return {"CITYCARD_HOME": home, "CITYCARD_DATABASE_URL": dsn, "CITYCARD_LOG_STYLE": "json"}
 
 
 async def beside_a_bare_route(ground: Ground) -> Findings:

@@ -1,5 +1,6 @@
 """What operators see: logs for people or machines, metrics, and a trace that travels with every message."""
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -107,6 +108,9 @@ def _add_trace(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, default=repr).encode
+
+
 class _Lines:
     """Writes lines where the root handler writes its own, without the way through `logging`, which costs more."""
 
@@ -123,7 +127,7 @@ class _Lines:
 def configure_logging(style: str, level: str = "info") -> None:
     """Log to standard error: `json`, one object a line, or `human`."""
     renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(lambda line, **_: _to_json(line))
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

@@ -5,7 +5,7 @@ import inspect
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -188,7 +188,9 @@ class Desk(Generic[S]):
                         return await self._replay(stream, done, order)
                     if not order.remember_refusal:
                         raise
-                    wanted, after = self._empty(stream, key, standing, order, refusal_code(type(refused))), standing
+                    remembered = refusal_code(type(refused))
+                    at = self._moment(standing)
+                    wanted, after = self._left(stream, key, standing, order, at, refusal=remembered), standing
                 if not wanted.facts and not fresh:
                     fresh = True
                     continue
@@ -262,9 +264,12 @@ class Desk(Generic[S]):
         facts = decider.decide(command, standing.state)
         told = [(nth, message) for nth, fact in enumerate(facts) if (message := self.aggregate.tell(fact))]
         dues = [due for fact in facts for due in decider.due(fact)]
-        wanted = replace(
-            self._empty(stream, key, standing, order),
-            effective_at=at,
+        wanted = self._left(
+            stream,
+            key,
+            standing,
+            order,
+            at,
             facts=[NewFact(*self._codec.write(fact)) for fact in facts],
             messages=[NewMessage(nth, message.type_name(), message.model_dump_json()) for nth, message in told],
             dues=[
@@ -277,17 +282,18 @@ class Desk(Generic[S]):
         )
         return wanted, after
 
-    def _empty(self, stream: str, key: str, standing: Standing[S], order: Order, refusal: str = "") -> Append:
+    def _left(self, stream: str, key: str, standing: Standing[S], order: Order, at: datetime, **left: Any) -> Append:
+        """What this command leaves behind."""
         return Append(
             command_id=order.command_id,
             stream=stream,
             routing_key=self.aggregate.routing_key(key),
             expected=standing.version,
-            effective_at=self._moment(standing),
+            effective_at=at,
             meta=order.meta(),
             trace=order.trace,
             fingerprint=order.fingerprint,
-            refusal=refusal,
+            **left,
         )
 
     def _moment(self, standing: Standing[S]) -> datetime:

@@ -33,12 +33,15 @@ class Watch:
         self.name, self.store = service.name, service.desks.store
         self._notebook, self._bus = platform.notebook(service.name), platform.bus
         self._topics = [topic_of(name) for name in service.topics]
+        self._projects = service.project is not None
 
     async def quiet(self, now: datetime) -> tuple[bool, object]:
         """Whether nothing is left to do at this moment of city time, and a figure that changes with any work done."""
         ends, marks = await self.store.ends(), await self.store.marks()
-        own = (await self._notebook.load("own")).positions
-        unread = any(own.get((f"outbox.{self.name}", shard), 0) < end for shard, end in ends.items())
+        unread = False
+        if self._projects:
+            own = (await self._notebook.load("own")).positions
+            unread = any(own.get((f"outbox.{self.name}", shard), 0) < end for shard, end in ends.items())
         if self._topics:
             city = (await self._notebook.load("city")).positions
             there = await self._bus.ends(self._topics)
@@ -49,7 +52,10 @@ class Watch:
 
 
 class Household:
-    """One service and those who work for it: a relay, a reader of its own outbox, a reader of the log, a timer."""
+    """One service and those who work for it: a relay, a timer, and readers of what it needs.
+
+    Its own outbox is read for its read models, and the log of the others by who listens to them.
+    """
 
     def __init__(self, platform: Platform, service: Service) -> None:
         self.service, self.store = service, service.desks.store
@@ -58,9 +64,12 @@ class Household:
         notebook = platform.notebook(service.name)
         self.relay = Relay(service.name, self.store, platform.bus)
         self.timer = Timer(service, platform.city, platform.monotonic)
-        own, others = Listener(service, own=True), Listener(service, own=False)
-        self.readers = [Reader("own", OutboxFeed(service.name, self.store), notebook, own.react, own.project)]
+        self.readers: list[Reader] = []
+        if service.project is not None:
+            own = Listener(service, own=True)
+            self.readers.append(Reader("own", OutboxFeed(service.name, self.store), notebook, own.react, own.project))
         if service.topics:
+            others = Listener(service, own=False)
             feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
             self.readers.append(
                 Reader("city", feed, notebook, others.react, others.project, together=others.react_together)

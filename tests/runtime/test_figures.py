@@ -20,7 +20,7 @@ from libs.telemetry import SEND_OUTCOMES
 from libs.testing.clocks import NOON, StandingClock
 from libs.testing.town import memory_platform, town_settings, within_earshot, work_off
 from services.notice.courier import OUTCOMES
-from tests.platform import CLERK, id_card
+from tests.platform import CLERK, HRSS, applied, registered
 
 
 class CountingStore(MemoryStore):
@@ -87,16 +87,23 @@ def metric(house: House, name: str, **labels: str) -> float | None:
 
 async def test_what_lies_unread_and_unsent_is_counted_until_it_is_not(house: House) -> None:
     async with within_earshot(house) as town:
-        shown = {"document": id_card(), "name": "林小舟", "mobile": "13800005678", "language": "zh"}
-        await town.post(CLERK, "/v1/persons", shown)
+        person = await registered(town, CLERK, HRSS)
+        await work_off(house)
+        await applied(town, CLERK, person, "citizen-card")
         await house.measure()
-        unsent = metric(house, "citycard_outbox_unsent", service="identity")
+        unsent = metric(house, "citycard_outbox_unsent", service="issuance")
         assert unsent
-        assert metric(house, "citycard_reader_lag", service="identity", reader="own") == unsent
+        assert metric(house, "citycard_reader_lag", service="issuance", reader="own") == unsent
         await work_off(house)
         await house.measure()
-        assert metric(house, "citycard_outbox_unsent", service="identity") == 0
-        assert metric(house, "citycard_reader_lag", service="identity", reader="own") == 0
+        assert metric(house, "citycard_outbox_unsent", service="issuance") == 0
+        assert metric(house, "citycard_reader_lag", service="issuance", reader="own") == 0
+
+
+def test_nobody_reads_what_nobody_needs(house: House) -> None:
+    """Identity and loss keep no read models, and identity listens to nobody."""
+    readers = {home.service.name: [reader.name for reader in home.readers] for home in house.households}
+    assert readers == {"identity": [], "issuance": ["own", "city"], "loss": ["city"], "notice": ["own", "city"]}
 
 
 async def test_a_lag_that_cannot_be_known_is_not_guessed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +121,7 @@ async def test_a_lag_that_cannot_be_known_is_not_guessed(house: House, monkeypat
     lag = metric(house, "citycard_reader_lag", service="loss", reader="city")
     assert lag is not None
     assert isnan(lag)
-    assert metric(house, "citycard_reader_lag", service="loss", reader="own") == 0, "that one reads from the store"
+    assert metric(house, "citycard_reader_lag", service="notice", reader="own") == 0, "that one reads from the store"
     assert metric(house, "citycard_log_reachable", service="identity") == 0, "also who only tells, and never listens"
     assert "loss: the log does not answer" in house.worries(30)
 
@@ -148,17 +155,17 @@ def test_every_outcome_of_a_notice_is_counted_from_0(house: House) -> None:
 
 async def test_a_reader_that_has_never_looked_is_as_old_as_the_house(house: House) -> None:
     """And not as old as the machine, which has been up for weeks."""
-    (loss,) = [home for home in house.households if home.service.name == "loss"]
-    (own, _) = loss.readers
-    loss.meter.begin()
-    assert loss.meter.poll_age_s(own) < 1
+    (notice,) = [home for home in house.households if home.service.name == "notice"]
+    (own, _) = notice.readers
+    notice.meter.begin()
+    assert notice.meter.poll_age_s(own) < 1
     await own.step()
-    assert loss.meter.poll_age_s(own) < 1
+    assert notice.meter.poll_age_s(own) < 1
     own.figures.polled_at -= 100
-    loss.meter._began = own.figures.polled_at - 1
-    assert 99 < loss.meter.poll_age_s(own) < 102
-    assert any("loss: reader own" in worry for worry in house.worries(30))
-    assert "loss: its read models have stood still" in await house.faults(30)
+    notice.meter._began = own.figures.polled_at - 1
+    assert 99 < notice.meter.poll_age_s(own) < 102
+    assert any("notice: reader own" in worry for worry in house.worries(30))
+    assert "notice: its read models have stood still" in await house.faults(30)
 
 
 async def for_ever() -> None:
