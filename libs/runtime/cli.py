@@ -28,14 +28,14 @@ from libs.runtime.platform import Platform
 from libs.runtime.readmodels import CannotRebuild
 from libs.runtime.readmodels import rebuild as rebuild_read_models
 from libs.runtime.rebuild import rebuild_log
-from libs.runtime.service import Service
+from libs.runtime.service import RefusesToStart, Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
 from libs.telemetry import configure_logging, log_for
 from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
-SERVICES = ("identity", "issuance", "loss", "notice")
-REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit, CannotRebuild)
+SERVICES = ("identity", "issuance", "loss", "notice", "office")
+REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit, CannotRebuild, RefusesToStart)
 ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
 
 
@@ -68,7 +68,10 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
     refuse_unsafe(settings)
     configure_logging(settings.log_style, settings.log_level)
     async with open_platform(settings, list(SERVICES)) as platform:
-        house = House(platform, build_services(platform), names)
+        city = build_services(platform)
+        for service in city:
+            await service.before_the_doors_open()
+        house = House(platform, city, names)
         keys, issuer, own_keys = trusted_keys(settings)
         app = build_app(house, keys, issuer, own_keys=own_keys)
         config = uvicorn.Config(

@@ -29,6 +29,14 @@ Performer = Callable[[Any, DueCommand], Awaitable[None]]
 """Carries out a due command that reaches into the world outside."""
 
 
+class RefusesToStart(Exception):
+    """A service will not serve as things stand; the text says why and what to do."""
+
+
+async def _at_once() -> None:
+    """Nothing to see to."""
+
+
 def as_it_is(command: Any, _state: Any, _at: datetime) -> Any:
     """Nothing needs to be added."""
     return command
@@ -80,6 +88,7 @@ class Service:
 
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
     `access` is its Cedar rules; `performers` carry out due commands that reach outside.
+    `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     """
 
     name: str
@@ -91,6 +100,7 @@ class Service:
     reactions: Sequence[Reaction] = ()
     project: Callable[[Contract, Message], Iterable[Change]] | None = None
     performers: Mapping[type, Performer] = field(default_factory=dict)
+    before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
 
     @property
     def topics(self) -> Sequence[str]:

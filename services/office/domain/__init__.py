@@ -1,0 +1,1 @@
+"""Who acts for a city, and by which edition of its bylaws."""

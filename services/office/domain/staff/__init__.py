@@ -1,0 +1,1 @@
+"""Somebody who works for the city, and the duties that were given to them."""
