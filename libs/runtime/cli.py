@@ -35,7 +35,15 @@ from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
 SERVICES = ("identity", "issuance", "loss", "notice", "office")
-REFUSALS_TO_START = (UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit, CannotRebuild, RefusesToStart)
+REFUSALS_TO_START = (
+    UnsafeSettings,
+    UnsafeDurability,
+    PackUnfit,
+    CannotServe,
+    MasterKeyUnfit,
+    CannotRebuild,
+    RefusesToStart,
+)
 ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
 
 

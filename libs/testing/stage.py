@@ -19,7 +19,7 @@ from libs.runtime.engines import engine_home
 from libs.runtime.settings import Settings
 
 READY_WITHIN_S = 120  # On a machine that is busy with other work, too.
-SERVICES = ("identity", "issuance", "loss", "notice")
+SERVICES = ("identity", "issuance", "loss", "notice", "office")
 
 Process = subprocess.Popen[bytes]
 

@@ -23,7 +23,7 @@ from libs.web.bodies import Body, Text, When
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.ids import IdMistyped, known
-from services.office.adapters.organisations import CityNotServed, Establishments, distance_km, outlets
+from services.office.adapters.organisations import CityUnknown, Establishments, distance_km, outlets
 from services.office.domain.establishment import OrganisationUnknown
 from services.office.domain.staff.commands import Appoint, Dismiss
 from services.office.domain.staff.decider import (
@@ -142,13 +142,13 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
     routes = APIRouter(tags=["office"])
     staff_desk, statutes = desks["staff"], desks["statute"]
 
-    @routes.get("/v1/organisations", responses=refusals(CityNotServed), dependencies=[allowed("office:enquire")])
+    @routes.get("/v1/organisations", responses=refusals(CityUnknown), dependencies=[allowed("office:enquire")])
     async def how_is_the_city_organised(city_code: Annotated[City, Query(alias="city")]) -> list[OrganisationView]:
         """All that act for a city, from the ministry down to the outlets, with their tasks and duties."""
         return [_organisation(city_code, name) for name in establishments.data_at(city_code, city.now()).organisations]
 
     @routes.get(
-        "/v1/outlets", responses=refusals(CityNotServed, PlaceUnreadable), dependencies=[allowed("office:enquire")]
+        "/v1/outlets", responses=refusals(CityUnknown, PlaceUnreadable), dependencies=[allowed("office:enquire")]
     )
     async def where_can_this_be_done(
         city_code: Annotated[City, Query(alias="city")],
@@ -219,9 +219,7 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
         receipt = await call.handle(staff_desk, staff_id, ask, city=code)
         return _staff(staff_id, receipt.state)
 
-    @routes.get(
-        "/v1/staff/{staff_id}", responses=refusals(IdMistyped), dependencies=[allowed("office:see-staff")]
-    )
+    @routes.get("/v1/staff/{staff_id}", responses=refusals(IdMistyped), dependencies=[allowed("office:see-staff")])
     async def which_duties_has_somebody(staff_id: StaffPath, call: Call) -> StaffView:
         """All duties of somebody, past ones too. Who was never appointed has none."""
         standing = await call.see(staff_desk, known(staff_id), city=city_of(staff_id))
@@ -244,7 +242,8 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
         code = call.caller.city
 
         def ask(_statute: Statute, at: datetime) -> ProposeEdition:
-            return ProposeEdition(city=code, edition=said.edition, at=at, proposal_id=call.proposal_id, by=call.hand)
+            proposal_id = ProposalId(written(code, call.command_id))
+            return ProposeEdition(city=code, edition=said.edition, at=at, proposal_id=proposal_id, by=call.hand)
 
         receipt = await call.handle(statutes, code, ask, city=code)
         return _bylaws(code, receipt.state)
@@ -252,12 +251,12 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
     @routes.post(
         "/v1/bylaws/editions/{proposal_id}/approvals",
         status_code=201,
-        responses=refusals(HandUnnamed, SameHand, ProposalUnknown, ProposalLapsed, ProposalOvertaken),
+        responses=refusals(IdMistyped, HandUnnamed, SameHand, ProposalUnknown, ProposalLapsed, ProposalOvertaken),
         dependencies=[allowed("office:enact")],
     )
     async def approve_an_edition(proposal_id: Annotated[str, Path(max_length=40)], call: Call) -> BylawsView:
         """Approve what somebody else has proposed. Processes may be started with that edition from now on."""
-        code = call.caller.city
+        code = city_of(known(proposal_id))
 
         def ask(_statute: Statute, at: datetime) -> ApproveEdition:
             return ApproveEdition(city=code, at=at, proposal_id=ProposalId(proposal_id), by=call.hand)

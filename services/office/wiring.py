@@ -50,7 +50,7 @@ def build(platform: Platform) -> Service:
     desks = Desks([STAFF, STATUTE], platform.store("office"), platform.city)
 
     async def serve_by_enacted_bylaws_only() -> None:
-        """A city begins with the edition that it has; every later one waits for two people. Raises EditionNotEnacted."""
+        """A city begins with the edition that it has; each later one takes two people. Raises EditionNotEnacted."""
         for pack in platform.packs:
             order = Order(derived("found edition", pack.code), actor="house", channel="start", city=pack.code)
             await desks.handle(FoundEdition(city=pack.code, edition=pack.hash, at=platform.city.now()), order)
@@ -75,8 +75,8 @@ def build(platform: Platform) -> Service:
 def _not_enacted(pack: CityPack, statute: Statute) -> str:
     held = statute.in_force.edition if statute.in_force else "none"
     return (
-        f"edition {pack.hash} of the bylaws of {pack.name} was not enacted; in force is {held}. Start with that one, let "
-        f"one person propose the new one (POST /v1/bylaws/editions) and another approve it, then start with the new one."
+        f"edition {pack.hash} of the bylaws of {pack.name} was not enacted; in force is {held}. Start with that one, "
+        "let one person propose the new one (POST /v1/bylaws/editions) and another approve it, then start with it."
     )
 
 

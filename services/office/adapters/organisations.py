@@ -15,7 +15,7 @@ from services.office.domain.establishment import Entrustment, Establishment, Lev
 EARTH_RADIUS_KM = 6371.0
 
 
-class CityNotServed(Missing):
+class CityUnknown(Missing):
     """No city with the area code {city} is served here; these are: {cities}."""
 
 
@@ -62,18 +62,18 @@ class Establishments:
         self._of_the_day: dict[tuple[str, date], Establishment] = {}
 
     def served(self, city: str) -> str:
-        """The city, if it is served here. Raises CityNotServed."""
+        """The city, if it is served here. Raises CityUnknown."""
         if city not in self._dated:
-            raise CityNotServed(city=city, cities=", ".join(sorted(self._dated)))
+            raise CityUnknown(city=city, cities=", ".join(sorted(self._dated)))
         return city
 
     def data_at(self, city: str, moment: datetime) -> EstablishmentData:
-        """As the city has written it. Raises CityNotServed."""
+        """As the city has written it. Raises CityUnknown."""
         dated = self._dated[self.served(city)]
         return dated.at(moment) if dated is not None else EstablishmentData(levels={}, organisations={})
 
     def at(self, city: str, moment: datetime) -> Establishment:
-        """As the domain reads it. Raises CityNotServed."""
+        """As the domain reads it. Raises CityUnknown."""
         day = (city, shanghai_day(moment))
         if day not in self._of_the_day:
             self._of_the_day[day] = _establishment(self.data_at(city, moment))
@@ -85,7 +85,7 @@ class Establishments:
 
 
 def outlets(data: EstablishmentData, under: Establishment, task: str) -> Sequence[str]:
-    """The organisations that people can visit (they have an address) and that do this task; all tasks if it is empty."""
+    """The organisations that people can visit (they have an address) and that do this task, or any if it is empty."""
     return [
         name
         for name, about in data.organisations.items()

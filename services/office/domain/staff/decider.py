@@ -85,9 +85,7 @@ def dismiss(asked: Dismiss, staff: Staff) -> Sequence[Event]:
     _within_reach(asked.reach, held.organisation, asked.under)
     if held.spell.until is not None and held.spell.until <= asked.at:
         return []
-    return [
-        Dismissed(staff_id=asked.staff_id, appointment_id=asked.appointment_id, at=asked.at, reason=asked.reason)
-    ]
+    return [Dismissed(staff_id=asked.staff_id, appointment_id=asked.appointment_id, at=asked.at, reason=asked.reason)]
 
 
 def _within_reach(reach: str, organisation: str, under: Establishment) -> None:

@@ -71,4 +71,4 @@ def approve(asked: ApproveEdition, statute: Statute) -> Sequence[Event]:
 
 statute_desk: Decider[Command, Statute, Event] = Decider(Statute(), decide, evolve)
 
-TWO_PEOPLE = (TwoPeople(act="enact bylaws", decider=statute_desk, facts=(EditionEnacted,)),)
+TWO_PEOPLE = (TwoPeople(act="enact a bylaw", decider=statute_desk, facts=(EditionEnacted,)),)
