@@ -59,6 +59,7 @@ class Household:
 
     def __init__(self, platform: Platform, service: Service) -> None:
         self.service, self.store = service, service.desks.store
+        service.desks.editions = platform.packs.hash_of
         self._bell = asyncio.Event()
         self.store.on_append(self._bell.set)
         notebook = platform.notebook(service.name)

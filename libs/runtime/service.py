@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, get_type_hints
 
@@ -43,7 +43,12 @@ def as_it_is(command: Any, _state: Any, _at: datetime) -> Any:
 
 
 class Desks:
-    """All desks of one service, and the way from a bare command to the right one."""
+    """All desks of one service, and the way from a bare command to the right one.
+
+    `editions` names the edition of a city's bylaws; it stands in the record of whatever the city decides by itself.
+    """
+
+    editions: Callable[[str], str] = staticmethod(lambda _city: "")
 
     def __init__(
         self, aggregates: Sequence[Aggregate[Any]], store: Store, city: Clock, brief: Brief = as_it_is
@@ -61,6 +66,7 @@ class Desks:
         """Have a command decided and stored that names its own stream. Raises Refused or Outage."""
         desk = self._by_command[type(command)]
         key = desk.aggregate.key(command)
+        order = replace(order, bylaws=order.bylaws or self.editions(order.city))
         return await desk.handle(key, lambda state, at: self._brief(command, state, at), order)
 
     def category_of(self, command: Any) -> str:
@@ -73,6 +79,9 @@ class Desks:
         What is not done is to be handled alone. Raises Outage.
         """
         desk = self._by_command[type(wanted[0][0])]
+        wanted = [
+            (command, replace(order, bylaws=order.bylaws or self.editions(order.city))) for command, order in wanted
+        ]
 
         def asking(command: Any) -> Any:
             return lambda state, at: self._brief(command, state, at)

@@ -16,6 +16,7 @@ from libs.eventsourcing.desk import Ask, Desk, KeyReused, Order, Receipt, Standi
 from libs.kernel import Hand, ProposalId, Refused, Unfit
 from libs.kernel.foureyes import NOBODY as NOBODYS_HAND
 from libs.kernel.ids import derived
+from libs.kernel.why import Nameless, Names
 from libs.telemetry import current_traceparent
 from libs.web.access import Access, NotAllowed
 from libs.web.tokens import NOBODY, Caller, Tokens
@@ -42,12 +43,13 @@ class SawAnotherRecord(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What all doors of a process share."""
+    """What all doors of a process share; `names` is what a city calls its facts and departments."""
 
     tokens: Tokens
     access: Access
     fingerprint_key: bytes
     bylaws: Callable[[str], str]
+    names: Callable[[str], Names] = lambda _city: Nameless()
 
 
 @dataclass(slots=True)

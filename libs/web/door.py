@@ -43,7 +43,7 @@ class Door:
             raise CannotBeServed(
                 f"{route.path}: a door hands a path, a query, one JSON body, a Call and a Response to a coroutine"
             )
-        self.route = route
+        self.route, self.names = route, doors.names
         self._action, self._doors, self._act = action, doors, route.endpoint
         self._named, self._asked = wanted.path_params, wanted.query_params
         words = route.path.split("/")
@@ -128,7 +128,7 @@ class Porter:
         try:
             await door(words, scope, receive, send)
         except PROBLEMS as error:
-            await problem_of(error, self._count)(scope, receive, send)
+            await problem_of(error, self._count, door.names)(scope, receive, send)
 
 
 def _at_the_end(way: dict[str, Any], words: Sequence[str], at: int = 0) -> Door | None:

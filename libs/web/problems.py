@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from libs.kernel import Outage, OutcomeUnknown, Refused, refusal_code
+from libs.kernel.why import Nameless, Names
 from libs.telemetry import current_trace_id, log_for
+from libs.web.why import WhyView
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -38,6 +40,7 @@ class Problem(BaseModel):
     retryable: bool = Field(description="Whether the same request may succeed later, under the same Idempotency-Key.")
     trace_id: str = Field(description="Quote this when you ask for help.")
     errors: list[FieldFault] = []
+    why: WhyView | None = Field(None, description="Where a bylaw says no: which, on what legal basis, on which facts.")
 
 
 def problem(
@@ -48,6 +51,7 @@ def problem(
     retryable: bool = False,
     errors: Sequence[FieldFault] = (),
     headers: Mapping[str, str] | None = None,
+    why: WhyView | None = None,
 ) -> JSONResponse:
     body = Problem(
         type=f"/problems/{code}",
@@ -58,9 +62,11 @@ def problem(
         retryable=retryable,
         trace_id=current_trace_id(),
         errors=list(errors),
+        why=why,
     )
+    left_out = {name for name, given in (("errors", errors), ("why", why)) if not given}
     return JSONResponse(
-        body.model_dump(exclude={"errors"} if not errors else None),
+        body.model_dump(mode="json", exclude=left_out),
         status,
         headers=dict(headers or {}),
         media_type=MEDIA_TYPE,
@@ -98,13 +104,16 @@ PROBLEMS = (Refused, Outage, RequestValidationError, HTTPException)
 """The failures that are answered with a problem of their own; any other is a bug."""
 
 
-def problem_of(error: Exception, count: Count) -> JSONResponse:
-    """The answer to one of `PROBLEMS`; `count` hears the code of each refusal, of which there are few."""
+def problem_of(
+    error: Exception, count: Count, names: Callable[[str], Names] = lambda _city: Nameless()
+) -> JSONResponse:
+    """The answer to one of `PROBLEMS`; `count` hears the code of each refusal, `names` is what a city calls things."""
     match error:
-        case Refused():
+        case Refused(why=why):
             code = refusal_code(type(error))
             count(code)
-            return problem(error.status, code, str(error))
+            view = WhyView.of(why, names(why.city)) if why is not None else None
+            return problem(error.status, code, str(error), why=view)
         case Outage():
             return _out_of_reach(error)
         case RequestValidationError():
@@ -123,8 +132,8 @@ def problem_of(error: Exception, count: Count) -> JSONResponse:
 def install(app: FastAPI, count: Count = lambda _code: None) -> None:
     """Answer every kind of failure as a problem, wherever FastAPI itself answers."""
 
-    async def answer(_request: Request, error: Exception) -> JSONResponse:
-        return problem_of(error, count)
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return problem_of(error, count, _names(request))
 
     for kind in PROBLEMS:
         app.exception_handler(kind)(answer)
@@ -154,6 +163,12 @@ def _unfit(faults: Sequence[Mapping[str, Any]]) -> JSONResponse:
         "The request does not fit this route; `errors` names each field and what is wrong with it.",
         errors=errors,
     )
+
+
+def _names(request: Request) -> Callable[[str], Names]:
+    """What a city calls things, as far as this process knows it."""
+    doors = getattr(request.app.state, "doors", None)
+    return (lambda _city: Nameless()) if doors is None else cast(Callable[[str], Names], doors.names)
 
 
 def _fault(fault: Mapping[str, Any]) -> FieldFault:

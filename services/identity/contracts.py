@@ -21,6 +21,8 @@ class FunctionVerdict(BaseModel):
     function: str
     granted: bool
     because: str
+    rule: str = ""
+    """The row of the city's table that decided, for example `medical.insured_rural`."""
 
 
 class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
@@ -41,6 +43,16 @@ class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
     bylaws: str
     """The edition of the city's bylaws that was applied."""
     at: datetime
+    may_apply: bool | None = None
+    """Whether a first card may be applied for now; if nobody says, as `granted`. A card that is held stays."""
+    basis: str = ""
+    """The rule in one sentence."""
+    text: str = ""
+    """Which of the city's eligibility texts was applied, for example `eligibility`."""
+    ground: str = ""
+    """The dated entry of the bylaws that put that text in force, with the row."""
+    holds_until: datetime | None = None
+    """When time alone will change this, if nobody says anything new."""
 
 
 class ContactGiven(Contract, type="identity.ContactGiven.v1"):

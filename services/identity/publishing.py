@@ -35,11 +35,16 @@ def tell(fact: Event) -> Contract | None:
                 facts_used=list(verdict.facts_used),
                 missing=list(verdict.missing),
                 functions=[
-                    told.FunctionVerdict(function=one.function, granted=one.granted, because=one.because)
+                    told.FunctionVerdict(function=one.function, granted=one.granted, because=one.because, rule=one.rule)
                     for one in verdict.functions
                 ],
                 bylaws=verdict.bylaws,
                 at=fact.at,
+                may_apply=verdict.may_apply,
+                basis=verdict.basis,
+                text=verdict.text,
+                ground=verdict.ground,
+                holds_until=verdict.holds_until,
             )
         case PersonErased():
             return told.PersonErased(person_id=fact.person_id, at=fact.at)

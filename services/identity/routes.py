@@ -4,22 +4,25 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from libs.eventsourcing.desk import Desk
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of, derived
+from libs.runtime.citypack import CityPacks
 from libs.web.access import allowed
 from libs.web.bodies import Body, Day, Text
 from libs.web.call import Call
 from libs.web.problems import refusals
+from libs.web.why import WhyView
 from services.identity.adapters.bylaws import CityNotServed, DataSharing
+from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.mobiles import MobileUnfit, e164, masked
 from services.identity.adapters.people import Opened, People
 from services.identity.domain.commands import ErasePerson, RegisterPerson, RevealPersonalData, StateFact
-from services.identity.domain.decider import DataErased, FactNotYours, PersonUnknown, ValidityReversed
+from services.identity.domain.decider import DataErased, FactNotYours, NotJudged, PersonUnknown, ValidityReversed
 from services.identity.domain.documents import (
     BirthDateAhead,
     BirthDateTooLongAgo,
@@ -151,6 +154,8 @@ class FunctionVerdictView(BaseModel):
     granted: bool
     because: str
     article: str
+    rule: str
+    """The row of the city's table that decided."""
 
 
 class EntitlementView(BaseModel):
@@ -164,6 +169,12 @@ class EntitlementView(BaseModel):
     article: str
     """The legal text behind that row."""
     basis: str
+    text: str
+    """Which of the city's eligibility texts was applied."""
+    may_apply: bool
+    """Whether a first card may be applied for now; a card that is held stays as long as `granted`."""
+    holds_until: datetime | None
+    """When time alone will change this, if nobody says anything new."""
     facts_used: list[str]
     """The facts on which it rests, each with the department that states it."""
     missing: list[str]
@@ -209,7 +220,9 @@ class ErasedView(BaseModel):
     erased_at: datetime
 
 
-def router(desk: Desk[Person], people: People, sharing: DataSharing, city: Clock) -> APIRouter:
+def router(
+    desk: Desk[Person], people: People, sharing: DataSharing, eligibility: Eligibility, packs: CityPacks, city: Clock
+) -> APIRouter:
     routes = APIRouter(tags=["identity"])
 
     def read_document(shown: DocumentBody) -> Document:
@@ -286,6 +299,39 @@ def router(desk: Desk[Person], people: People, sharing: DataSharing, city: Clock
                     return view(person, await people.open(person), city.now())
                 except DataErased:
                     return PersonView(person_id=person_id, erased=True)
+
+    @routes.get(
+        "/v1/persons/{person_id}/entitlements/{programme}/why",
+        responses=refusals(IdMistyped, PersonUnknown, DataErased, NotJudged),
+        dependencies=[allowed("identity:ask-why")],
+    )
+    async def why_is_a_person_entitled_or_not(
+        person_id: PersonPath,
+        programme: Annotated[str, Path(description="The programme, for example `citizen-card`.")],
+        call: Call,
+        function: Annotated[str, Query(description="Ask about one function, for example `medical`.")] = "",
+    ) -> WhyView:
+        """By which rule of the city's bylaws, on which facts, and what is missing; in Chinese and English.
+
+        The text is the same for the citizen, the clerk and the file of an appeal.
+        """
+        standing = await call.see(desk, known(person_id), city=city_of(person_id))
+        match standing.state:
+            case Unknown():
+                raise PersonUnknown
+            case Erased():
+                raise DataErased
+            case person:
+                where, verdict = city_of(person_id), person.verdict(programme)
+                if verdict is None:
+                    raise NotJudged(what=programme, judged=", ".join(one.programme for one in person.verdicts))
+                at = person.judged_at or person.registered_at
+                if not function:
+                    return WhyView.of(eligibility.why(where, verdict, at), packs[where])
+                named = next((one for one in verdict.functions if one.function == function), None)
+                if named is None:
+                    raise NotJudged(what=function, judged=", ".join(one.function for one in verdict.functions))
+                return WhyView.of(eligibility.why_function(where, verdict, named, at), packs[where])
 
     @routes.post(
         "/v1/facts",
@@ -419,10 +465,15 @@ def entitlement_view(person: PersonId, verdict: Verdict) -> EntitlementView:
         rule=verdict.rule,
         article=verdict.article,
         basis=verdict.basis,
+        text=verdict.text,
+        may_apply=verdict.may_apply,
+        holds_until=verdict.holds_until,
         facts_used=list(verdict.facts_used),
         missing=list(verdict.missing),
         functions=[
-            FunctionVerdictView(function=one.function, granted=one.granted, because=one.because, article=one.article)
+            FunctionVerdictView(
+                function=one.function, granted=one.granted, because=one.because, article=one.article, rule=one.rule
+            )
             for one in verdict.functions
         ],
         bylaws=verdict.bylaws,

@@ -1,5 +1,6 @@
 """Identity, put together."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
@@ -19,9 +20,14 @@ from services.identity.domain.commands import Command, DestroyKey, JudgeEntitlem
 from services.identity.domain.decider import DataErased, person_desk
 from services.identity.domain.events import Event
 from services.identity.domain.particulars import age
-from services.identity.domain.state import Known, Person
+from services.identity.domain.state import Known, Person, Unknown
 from services.identity.publishing import tell
 from services.identity.routes import router
+
+
+def _themselves(person: Person) -> Mapping[str, str]:
+    return {} if isinstance(person, Unknown) else {"person": person.person_id}
+
 
 PERSON = Aggregate[Person](
     category="person",
@@ -30,6 +36,7 @@ PERSON = Aggregate[Person](
     facts=Event,
     key=lambda command: str(command.person_id),
     tell=tell,
+    belongs=_themselves,
 )
 
 
@@ -42,10 +49,11 @@ def build(platform: Platform) -> Service:
             return command
         turned_at = person.turned_at(at)
         try:
-            years = age(await people.birth(person), shanghai_day(turned_at))
+            birth = await people.birth(person)
         except DataErased:
             return command  # Of somebody whom nobody can read, nothing is judged.
-        verdicts = eligibility.verdicts(city_of(person.person_id), person.holding(turned_at), years, turned_at)
+        years, holding = age(birth, shanghai_day(turned_at)), person.holding(turned_at)
+        verdicts = eligibility.verdicts(city_of(person.person_id), holding, years, turned_at, birth)
         return replace(command, at=turned_at, verdicts=verdicts)
 
     async def destroy_key(command: DestroyKey, _due: DueCommand) -> None:
@@ -55,7 +63,7 @@ def build(platform: Platform) -> Service:
     return Service(
         name="identity",
         desks=desks,
-        router=router(desks["person"], people, sharing, platform.city),
+        router=router(desks["person"], people, sharing, eligibility, platform.packs, platform.city),
         access=files("services.identity").joinpath("access.cedar").read_text(),
         tells=TELLS,
         performers={DestroyKey: destroy_key},

@@ -94,7 +94,12 @@ def test_a_pack_that_cannot_be_used(tmp_path: Path) -> None:
     is_told(doctor.bylaws(settings, check_bylaws), "fail", "not YAML", "mend the pack")
     shutil.rmtree(tmp_path / "cities")
     is_told(doctor.bylaws(settings, check_bylaws), "fail", "no city", "CITYCARD_DATA")
-    is_told(doctor.bylaws(town_settings(tmp_path, data=tmp_path / "x"), check_bylaws), "fail", "File", "CITYCARD_DATA")
+    is_told(
+        doctor.bylaws(town_settings(tmp_path, data=tmp_path / "x"), check_bylaws),
+        "fail",
+        "No such file",
+        "CITYCARD_DATA",
+    )
 
 
 async def test_an_issuer_whose_keys_are_not_to_be_had(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ IDS = {
     "staff_id": written(ZHOUSHAN, derived("staff", ZHOUSHAN, "nobody-yet")),
     "proposal_id": written(ZHOUSHAN, derived("a proposal")),
     "receipt": "7QK2-9XWM-4T0R",
+    "programme": "citizen-card",
 }
 QUERIES = {
     "/v1/notices": {"holding_id": HOLDING},

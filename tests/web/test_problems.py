@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 from fastapi import FastAPI
 
 from libs.kernel import Clash, Forbidden, Missing, Outage, OutcomeUnknown, Refused, Unfit, refusal_code
+from libs.kernel.why import Decision, Ground, Said, Why
+from libs.runtime.citypack import load_packs
 from libs.runtime.cli import SERVICES
 from libs.telemetry import Telemetry
 from libs.testing.town import Town
 from libs.web.observe import Observe
-from libs.web.problems import install
+from libs.web.problems import install, problem_of
 from tests.platform import CLERK
 
 ROOT = Path(__file__).parents[2]
@@ -174,3 +177,32 @@ def test_openapi_lists_with_each_route_the_refusals_that_it_names(town: Town) ->
             assert {"401", "403", "503"} <= answers.keys(), f"{method} {path}"
             assert "HTTPValidationError" not in json.dumps(answers)
     assert SERVICES
+
+
+async def test_a_refusal_by_a_bylaw_carries_the_rule_in_the_city_s_own_words() -> None:
+    class TooSoon(Clash):
+        """Not before the day that the city has set; come back then."""
+
+    because = Why(
+        city="330900",
+        decision=Decision.REFUSAL,
+        said=Said(zh="尚未开办", en="not open yet"),
+        grounds=(
+            Ground(
+                rule="citizen-card/loss.lift",
+                basis=Said(zh="常见问题（4）", en="FAQ (4)"),
+                valid_from=date(2012, 3, 10),
+                recorded_on=date(2026, 9, 1),
+                edition="e1",
+            ),
+        ),
+        missing=("hukou",),
+    )
+    packs = load_packs(Path(__file__).parents[2] / "deploy")
+    answer = json.loads(bytes(problem_of(TooSoon(because), lambda _code: None, packs.names_of).body))
+    assert answer["why"]["grounds"][0]["rule"] == "citizen-card/loss.lift"
+    assert answer["why"]["missing"] == ["hukou"]
+    assert answer["why"]["text"]["zh"].splitlines()[0] == "不予：尚未开办。"
+    assert "本市户籍" in answer["why"]["text"]["zh"]
+    assert "household registered in the city" in answer["why"]["text"]["en"]
+    assert "why" not in json.loads(bytes(problem_of(TooSoon(), lambda _code: None).body))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
@@ -42,6 +43,10 @@ class FactNotYours(Forbidden):
 
 class ValidityReversed(Unfit):
     """This fact would end before it begins; compare `valid_from` and `valid_to`, the last day on which it holds."""
+
+
+class NotJudged(Missing):
+    """Nothing has been judged here about `{what}`; what has been judged: {judged}. Right after registration, wait."""
 
 
 def decide(command: Command, person: Person) -> Sequence[Event]:
@@ -154,6 +159,8 @@ def due(fact: Event) -> Iterator[Due]:
             for hour in fact.statement.turns:
                 if hour >= fact.at:
                     yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
+        case EntitlementJudged(verdict=Verdict(holds_until=datetime() as hour)):
+            yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
         case PersonErased():
             yield Due(fact.at, DestroyKey(person_id=fact.person_id))
 
@@ -175,5 +182,5 @@ def _known(person: Person) -> Known:
 
 
 def _same(verdict: Verdict, last: Verdict | None) -> bool:
-    """A new edition of the bylaws that changes nothing for this person is no news."""
-    return last is not None and replace(verdict, bylaws=last.bylaws) == last
+    """A new edition of the bylaws that changes nothing for this person is no news, nor is a fact said once more."""
+    return last is not None and replace(verdict, bylaws=last.bylaws, ground=last.ground, used=last.used) == last

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from libs.kernel import Sealed, event, value
 from libs.kernel.calendar import midnight_after, morning_of
+from libs.kernel.why import FactUsed
 from services.identity.domain.documents import Kind
 from services.ids import PersonId
 
@@ -55,17 +56,23 @@ class Statement:
 
 @value
 class FunctionVerdict:
-    """Whether a person meets the conditions of a function, and what says so."""
+    """Whether a person meets the conditions of a function, and what says so; `rule` is the row of the city's table."""
 
     function: str
     granted: bool
     because: str
     article: str
+    rule: str = ""
 
 
 @value
 class Verdict:
-    """What a person is entitled to under a programme: the row of the city's table that decided, and why."""
+    """What a person is entitled to under a programme: the row of the city's table that decided, and why.
+
+    `granted` is whether a card may be held, `may_apply` whether a first one may be applied for now. `text` is which of
+    the city's eligibility texts was applied, `ground` the dated entry that put it in force; `used` are all statements
+    that were looked at. `holds_until` is when time alone will change this, if nobody says anything new.
+    """
 
     programme: str
     granted: bool
@@ -76,6 +83,11 @@ class Verdict:
     missing: tuple[str, ...]
     functions: tuple[FunctionVerdict, ...]
     bylaws: str
+    may_apply: bool = True
+    text: str = ""
+    ground: str = ""
+    used: tuple[FactUsed, ...] = ()
+    holds_until: datetime | None = None
 
 
 @event

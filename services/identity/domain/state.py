@@ -28,7 +28,10 @@ class Unknown:
 
 @state
 class Known:
-    """The person is known; `statements` and `verdicts` are the latest of each department and programme."""
+    """The person is known; `statements` and `verdicts` are the latest of each department and programme.
+
+    `judged_at` is the latest moment for which a verdict was given: nothing is judged as of an earlier one any more.
+    """
 
     person_id: PersonId
     registered_at: datetime
@@ -37,6 +40,7 @@ class Known:
     language: str
     statements: tuple[Statement, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    judged_at: datetime | None = None
 
     def statement(self, department: str, fact: str) -> Statement | None:
         """What this department says of this matter."""
@@ -53,6 +57,8 @@ class Known:
     def turned_at(self, now: datetime) -> datetime:
         """Since when all that holds now holds: a late timer, or two in the wrong order, judge the same instant."""
         turns = [self.registered_at, *(turn for said in self.statements for turn in said.turns)]
+        turns += [verdict.holds_until for verdict in self.verdicts if verdict.holds_until is not None]
+        turns += [self.judged_at] if self.judged_at is not None else []
         return max(turn for turn in turns if turn <= now)
 
 
@@ -88,7 +94,8 @@ def evolve(person: Person, fact: Event) -> Person:
         case EntitlementJudged(verdict=verdict):
             assert isinstance(person, Known)
             elsewhere = (v for v in person.verdicts if v.programme != verdict.programme)
-            return replace(person, verdicts=(*elsewhere, verdict))
+            judged_at = fact.at if person.judged_at is None else max(fact.at, person.judged_at)
+            return replace(person, verdicts=(*elsewhere, verdict), judged_at=judged_at)
         case PersonalDataRevealed():
             return person
         case PersonErased():

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.runtime.citypack import PackUnfit, load_packs
-from services.identity.adapters.eligibility import Eligibility, Table
+from services.identity.adapters.eligibility import Eligibility
+from services.identity.adapters.tables import Table
 from services.identity.domain.events import Statement, Verdict
 
 NOW = datetime(2026, 10, 8, 1, 0, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """Identity at work: at the counter, under the clock, with the real tables of two cities."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from libs.vault.memory import MemoryVault
 from libs.web import problems
 from libs.web.access import Access, action_of
 from libs.web.call import Doors
+from libs.web.door import Door, Porter
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, Tokens, issue
 from services.identity.wiring import build
 
@@ -98,12 +100,16 @@ class Counter:
                 notebook=lambda _: notebook,
             )
         )
+        self.edition = packs.hash_of(ZHOUSHAN)
+        self.service.desks.editions = packs.hash_of
         self.timer = Timer(self.service, self.city, lambda: 0.0)
         app = FastAPI()
         problems.install(app)
         app.include_router(self.service.router)
         tokens = Tokens(KeySet([self._key]), clock, ISSUER_DEVELOPMENT)
-        app.state.doors = Doors(tokens, Access([self.service.access]), b"fingerprints", packs.hash_of)
+        shared = Doors(tokens, Access([self.service.access]), b"fingerprints", packs.hash_of, packs.names_of)
+        doors = [Door(route, str(action_of(route)), shared) for route in self.service.router.routes]  # type: ignore[arg-type]
+        app.add_middleware(Porter, doors=doors, count=lambda _code: None)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://citycard")
 
     async def post(self, caller: Caller, path: str, body: Mapping[str, Any], key: str = "") -> httpx.Response:
@@ -177,6 +183,57 @@ async def test_a_fact_leads_to_a_verdict_that_can_be_explained(counter: Counter)
     assert "city order 36" in verdict["article"]
     assert verdict["basis"]
     assert verdict["bylaws"]
+
+
+@pytest.mark.requirement("R10", "R11")
+async def test_a_grant_can_be_asked_why(counter: Counter) -> None:
+    person = await counter.register()
+    await counter.state()
+    await counter.look(person)
+    why = (await counter.get(CLERK, f"/v1/persons/{person}/entitlements/citizen-card/why")).json()
+    (ground,) = why["grounds"]
+    assert (why["decision"], ground["rule"]) == ("grant", "citizen-card/programme.eligibility#hukou")
+    assert (ground["valid_from"], ground["recorded_on"]) == ("2012-03-10", "2026-09-01")
+    assert ground["basis"]["en"] == "Zhoushan provisional measures, city order 36 (2012)"
+    assert ground["edition"] == (await counter.verdict(person))["bylaws"]
+    assert [(one["fact"], one["department"], one["valid_from"]) for one in why["facts"]] == [
+        ("hukou", "police", "2010-05-01")
+    ]
+    assert "Granted: " in why["text"]["en"]
+    assert "公安局" in why["text"]["zh"]
+
+
+@pytest.mark.requirement("R11")
+async def test_a_refusal_says_what_is_missing_and_the_applicant_reads_the_same_as_the_clerk(counter: Counter) -> None:
+    person = await counter.register()
+    await counter.look(person)
+    herself = Caller("li", "citizen", ZHOUSHAN, person=person)
+    path = f"/v1/persons/{person}/entitlements/citizen-card/why"
+    answers = [(await counter.get(who, path)).json() for who in (herself, CLERK, CENTRE)]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["missing"] == ["hukou", "insured_employee", "insured_resident", "insured_rural"]
+    assert code(await counter.get(Caller("w", "citizen", ZHOUSHAN, person="somebody"), path)) == (403, "not-allowed")
+    assert code(await counter.get(CLERK, path.replace("citizen-card", "x"))) == (404, "not-judged")
+
+
+@pytest.mark.requirement("R70", "R73")
+async def test_a_closed_function_says_which_fact_would_open_it(counter: Counter) -> None:
+    person = await counter.register()
+    await counter.state()
+    await counter.look(person)
+    path = f"/v1/persons/{person}/entitlements/citizen-card/why"
+    why = (await counter.get(CLERK, f"{path}?function=rural_medical")).json()
+    assert (why["decision"], why["missing"]) == ("block", ["insured_rural"])
+    assert why["grounds"][0]["rule"] == "citizen-card/programme.functions#rural_medical.otherwise"
+    assert (await counter.get(CLERK, f"{path}?function=transit")).json()["decision"] == "grant"
+    assert code(await counter.get(CLERK, f"{path}?function=flying")) == (404, "not-judged")
+
+
+async def test_what_the_city_judges_by_itself_records_its_edition(counter: Counter) -> None:
+    person = await counter.register()
+    await counter.look(person)
+    rows = await counter.store.read(f"person-{person}")
+    assert [json.loads(row.meta)["bylaws"] for row in rows if row.name == "entitlement-judged"] == [counter.edition]
 
 
 async def test_a_future_fact_takes_effect_and_ends_at_its_hour(counter: Counter) -> None:

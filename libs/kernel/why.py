@@ -1,0 +1,154 @@
+"""Why the city decided as it did: the rule, its legal basis, the facts and what is missing – one text for everybody.
+
+A fact of a stream carries references and no prose (`Ground.ref`), and the edition of the bylaws stands in its record.
+The prose is made when somebody asks, from the dated entries that a city never takes out of its pack; so citizen, clerk
+and appeal file read the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from libs.kernel.calendar import shanghai_day
+from libs.kernel.shapes import value
+
+
+@value
+class Said:
+    """One sentence or name in the two languages in which a city answers."""
+
+    zh: str
+    en: str
+
+    def __getitem__(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+class Decision(StrEnum):
+    """What is asked about."""
+
+    GRANT = "grant"
+    REFUSAL = "refusal"
+    DEADLINE = "deadline"
+    FEE = "fee"
+    BLOCK = "block"
+
+
+@value
+class Ground:
+    """A value of a city's bylaws as it was applied.
+
+    `rule` is its stable id: where the value stands in the pack, with the row behind `#` if it is a table. `valid_from`
+    is the day from which it holds, `recorded_on` the day on which the city wrote it down; `edition` is the pack's hash.
+    """
+
+    rule: str
+    basis: Said
+    valid_from: date
+    recorded_on: date
+    edition: str
+
+    @property
+    def ref(self) -> str:
+        """The few words by which a fact names this ground, for example `citizen-card/loss.lift@2012-03-10/2026-09-01`.
+
+        Together with the edition in the fact's record they lead back to this very entry.
+        """
+        return f"{self.rule}@{self.valid_from}/{self.recorded_on}"
+
+
+@value
+class FactUsed:
+    """What a department had said, and on which day: since `valid_from`, said at `stated_at`."""
+
+    fact: str
+    department: str
+    valid_from: date
+    stated_at: datetime
+
+
+@value
+class Why:
+    """The whole answer. `said` is the decision in one sentence; of `missing` any one fact would change a refusal."""
+
+    city: str
+    decision: Decision
+    said: Said
+    grounds: tuple[Ground, ...]
+    facts: tuple[FactUsed, ...] = ()
+    missing: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+class Names(Protocol):
+    """What a city calls its facts, departments and functions."""
+
+    def named(self, kind: str, of: str) -> Said:
+        """The name of a `fact`, `department`, `function` or `document`; its id, where the city has given it none."""
+        ...
+
+
+class Nameless:
+    """Everything is called by its id."""
+
+    def named(self, kind: str, of: str) -> Said:
+        return Said(zh=of, en=of)
+
+
+def told(why: Why, names: Names) -> Said:
+    """The same explanation in both languages, one matter a line."""
+    return Said(zh="\n".join(_lines(why, names, "zh")), en="\n".join(_lines(why, names, "en")))
+
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "grant": "准予", "refusal": "不予", "deadline": "期限", "fee": "费用", "block": "停用",
+        "colon": "：", "stop": "。",
+        "rule": "依据：{basis}（规则 {rule}）。",
+        "dated": "该规定自{valid_from}起施行，{recorded_on}载入，版本 {edition}。",
+        "facts": "所据事实：", "fact": "{fact}（{department}，自{valid_from}，{stated_on}告知）",
+        "none": "没有部门提供可据以认定的事实", "missing": "尚缺以下任一项：", "and": "；", "at": "决定时间：{at}。",
+    },
+    "en": {
+        "grant": "Granted", "refusal": "Refused", "deadline": "Deadline", "fee": "Fee", "block": "Stopped",
+        "colon": ": ", "stop": ".",
+        "rule": "Basis: {basis} (rule {rule}).",
+        "dated": "In force since {valid_from}, written down on {recorded_on}, edition {edition}.",
+        "facts": "Facts: ", "fact": "{fact} ({department}, since {valid_from}, told on {stated_on})",
+        "none": "no department has stated one that counts", "missing": "Missing, any one of: ", "and": "; ",
+        "at": "Decided on {at}.",
+    },
+}  # fmt: skip
+
+
+def _lines(why: Why, names: Names, language: str) -> Iterator[str]:
+    words = _WORDS[language]
+    yield f"{words[why.decision]}{words['colon']}{why.said[language].rstrip('.。')}{words['stop']}"
+    for ground in why.grounds:
+        yield words["rule"].format(basis=ground.basis[language], rule=ground.rule)
+        yield words["dated"].format(
+            valid_from=_day(ground.valid_from, language),
+            recorded_on=_day(ground.recorded_on, language),
+            edition=ground.edition,
+        )
+    facts = [
+        words["fact"].format(
+            fact=names.named("fact", one.fact)[language],
+            department=names.named("department", one.department)[language],
+            valid_from=_day(one.valid_from, language),
+            stated_on=_day(shanghai_day(one.stated_at), language),
+        )
+        for one in why.facts
+    ]
+    if facts or why.missing:
+        yield f"{words['facts']}{words['and'].join(facts) or words['none']}{words['stop']}"
+    if why.missing:
+        lacking = [names.named("fact", fact)[language] for fact in why.missing]
+        yield f"{words['missing']}{words['and'].join(lacking)}{words['stop']}"
+    if why.at is not None:
+        yield words["at"].format(at=_day(shanghai_day(why.at), language))
+
+
+def _day(day: date, language: str) -> str:
+    return f"{day.year}年{day.month}月{day.day}日" if language == "zh" else f"{day.day} {day:%B} {day.year}"
