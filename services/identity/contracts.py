@@ -21,8 +21,6 @@ class FunctionVerdict(BaseModel):
     function: str
     granted: bool
     because: str
-    rule: str = ""
-    """The row of the city's table that decided, for example `medical.insured_rural`."""
 
 
 class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):

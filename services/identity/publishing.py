@@ -35,7 +35,7 @@ def tell(fact: Event) -> Contract | None:
                 facts_used=list(verdict.facts_used),
                 missing=list(verdict.missing),
                 functions=[
-                    told.FunctionVerdict(function=one.function, granted=one.granted, because=one.because, rule=one.rule)
+                    told.FunctionVerdict(function=one.function, granted=one.granted, because=one.because)
                     for one in verdict.functions
                 ],
                 bylaws=verdict.bylaws,

@@ -40,7 +40,7 @@ def test_a_verdict_is_told_with_its_reasons() -> None:
         "article": "city order 36",
         "facts_used": ["hukou (police)"],
         "missing": [],
-        "functions": [{"function": "transit", "granted": True, "because": "open to all", "rule": ""}],
+        "functions": [{"function": "transit", "granted": True, "because": "open to all"}],
         "bylaws": "edition-1",
         "at": "2026-10-08T04:00:00Z",
         "may_apply": True,

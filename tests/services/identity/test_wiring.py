@@ -422,4 +422,5 @@ async def test_another_city_s_clerk_sees_nothing(counter: Counter) -> None:
 
 def test_every_route_names_its_action(counter: Counter) -> None:
     actions = {action_of(route) for route in counter.service.router.routes}  # type: ignore[arg-type]
-    assert actions == {f"identity:{act}" for act in ("register", "search", "look", "state-fact", "reveal", "erase")}
+    acts = ("register", "search", "look", "ask-why", "state-fact", "reveal", "erase")
+    assert actions == {f"identity:{act}" for act in acts}
