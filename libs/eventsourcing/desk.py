@@ -16,6 +16,7 @@ from libs.eventsourcing.store import (
     Append,
     Appended,
     Conflict,
+    Declined,
     NewDue,
     NewFact,
     NewMessage,
@@ -69,13 +70,23 @@ def _to_nobody(_state: Any) -> Mapping[str, str]:
     return {}
 
 
+def _in_no_books(_facts: Sequence[Any], _after: Any) -> Any:
+    return None
+
+
+def _never(declined: Declined) -> Refused:
+    raise AssertionError(f"who keeps no books is never declined: {declined}")
+
+
 @dataclass(frozen=True)
 class Aggregate(Generic[S]):
     """One kind of stream, and all the shell needs to know about it.
 
     `commands` and `facts` are the unions that the decider reads; `key` names the stream's own id in a command;
     `routing_key` turns that id into the key by which the log is sharded; `tell` says what is published of a fact;
-    `belongs` says which `outlet`, `department` or `person` a record is of, for those who decide who may touch it.
+    `belongs` says which `outlet`, `department` or `person` a record is of, for those who decide who may touch it;
+    `book` says what these facts, and the state after them, mean in the service's books, and `refusal_of` how the city
+    says no when the books do not bear it.
     """
 
     category: str
@@ -87,6 +98,8 @@ class Aggregate(Generic[S]):
     routing_key: Callable[[str], str] = _itself
     belongs: Callable[[S], Mapping[str, str]] = _to_nobody
     upcasts: Mapping[str, Upcast] = field(default_factory=dict)
+    book: Callable[[Sequence[Any], S], Any] = _in_no_books
+    refusal_of: Callable[[Declined], Refused] = _never
 
     def stream(self, key: str) -> str:
         return f"{self.category}-{key}"
@@ -194,7 +207,14 @@ class Desk(Generic[S]):
                 if not wanted.facts and not fresh:
                     fresh = True
                     continue
-                match outcome := await self._append(wanted):
+                outcome = await self._append(wanted)
+                if isinstance(outcome, Declined):
+                    no = self.aggregate.refusal_of(outcome)
+                    if not order.remember_refusal:
+                        raise no
+                    wanted, after = self._empty(stream, key, standing, order, refusal_code(type(no))), standing
+                    outcome = await self._append(wanted)
+                match outcome:
                     case Appended():
                         self._keep(stream, after)
                         return Receipt(after.state, after.version, refusal=wanted.refusal)
@@ -202,6 +222,8 @@ class Desk(Generic[S]):
                         return await self._replay(stream, outcome, order)
                     case Conflict():
                         fresh = True
+                    case Declined():
+                        raise AssertionError(f"nothing was to be booked: {outcome}")
         raise Outage("too many others are changing the same record at this moment")
 
     async def handle_many(self, wishes: Sequence[tuple[str, Ask[S], Order]]) -> Sequence[bool]:
@@ -264,6 +286,9 @@ class Desk(Generic[S]):
         facts = decider.decide(command, standing.state)
         told = [(nth, message) for nth, fact in enumerate(facts) if (message := self.aggregate.tell(fact))]
         dues = [due for fact in facts for due in decider.due(fact)]
+        after = Standing(
+            decider.fold(facts, standing.state), standing.version + len(facts), at if facts else standing.last_at
+        )
         wanted = self._left(
             stream,
             key,
@@ -276,9 +301,7 @@ class Desk(Generic[S]):
                 NewDue(derived(order.command_id, nth), due.at, *self._codec.write(due.command))
                 for nth, due in enumerate(dues)
             ],
-        )
-        after = Standing(
-            decider.fold(facts, standing.state), standing.version + len(facts), at if facts else standing.last_at
+            booking=self.aggregate.book(facts, after.state) if facts else None,
         )
         return wanted, after
 

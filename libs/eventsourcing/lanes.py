@@ -2,31 +2,37 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
-from libs.eventsourcing.store import Append, Outcome
 from libs.kernel.outages import Outage
 
 BATCH_MAX = 512
 
+
+class Claims(Protocol):
+    """Something to be stored that names what nothing else in its batch may touch."""
+
+    @property
+    def claims(self) -> Iterable[Hashable]: ...
+
+
 Q = TypeVar("Q")
 A = TypeVar("A")
+W = TypeVar("W", bound=Claims)
 
-Flush = Callable[[Sequence[Append]], Awaitable[Sequence[Outcome]]]
 
-
-class Lane:
+class Lane(Generic[W, A]):
     """Sends one batch at a time, without a timer: the batch grows with the load, and a lone command never waits."""
 
-    def __init__(self, flush: Flush) -> None:
+    def __init__(self, flush: Callable[[Sequence[W]], Awaitable[Sequence[A]]]) -> None:
         self._flush = flush
-        self._waiting: deque[tuple[Append, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[W, asyncio.Future[A]]] = deque()
         self._driver: asyncio.Task[None] | None = None
 
-    async def submit(self, wanted: Append) -> Outcome:
+    async def submit(self, wanted: W) -> A:
         """Store this command with whatever else is waiting; what fails, fails alone."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, answer))
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
@@ -41,22 +47,23 @@ class Lane:
         while self._waiting:
             await self._send(self._next_batch())
 
-    def _next_batch(self) -> list[tuple[Append, asyncio.Future[Outcome]]]:
+    def _next_batch(self) -> list[tuple[W, asyncio.Future[A]]]:
         """At most one command per stream: the second was decided on a version that the first is about to change."""
-        batch: list[tuple[Append, asyncio.Future[Outcome]]] = []
-        later: list[tuple[Append, asyncio.Future[Outcome]]] = []
-        streams = set()
+        batch: list[tuple[W, asyncio.Future[A]]] = []
+        later: list[tuple[W, asyncio.Future[A]]] = []
+        taken: set[Hashable] = set()
         while self._waiting and len(batch) < BATCH_MAX:
             wanted, answer = self._waiting.popleft()
-            if wanted.stream in streams or wanted.command_id in streams:
-                later.append((wanted, answer))
-            else:
-                streams |= {wanted.stream, wanted.command_id}
+            claims = set(wanted.claims)
+            if taken.isdisjoint(claims):
+                taken |= claims
                 batch.append((wanted, answer))
+            else:
+                later.append((wanted, answer))
         self._waiting.extendleft(reversed(later))
         return batch
 
-    async def _send(self, batch: list[tuple[Append, asyncio.Future[Outcome]]]) -> None:
+    async def _send(self, batch: list[tuple[W, asyncio.Future[A]]]) -> None:
         try:
             outcomes = await self._flush([wanted for wanted, _ in batch])
         except Outage as outage:

@@ -43,6 +43,13 @@ class MemoryStore:
         stream = self._streams[wanted.stream]
         if wanted.expected != len(stream):
             return Conflict(len(stream))
+        outcome = self._store(wanted)
+        self._bell.ring()
+        return outcome
+
+    def _store(self, wanted: Append) -> Appended:
+        """Everything of one command, without letting anybody in."""
+        stream = self._streams[wanted.stream]
         shard, log, outbox = wanted.shard, self._log[wanted.shard], self._outbox[wanted.shard]
         for fact in wanted.facts:
             recorded = Recorded(
@@ -75,7 +82,6 @@ class MemoryStore:
         for due in wanted.dues:
             self._dues[due.id] = DueCommand(due.id, due.at, due.name, due.data, wanted.stream, wanted.trace)
         self._commands[wanted.command_id] = Replayed(len(stream), wanted.stream, wanted.fingerprint, wanted.refusal)
-        self._bell.ring()
         return Appended(len(stream))
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:

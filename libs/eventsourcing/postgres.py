@@ -17,6 +17,7 @@ from libs.eventsourcing.store import (
     Append,
     Appended,
     Conflict,
+    Declined,
     Doorbell,
     DueCommand,
     Outcome,
@@ -55,9 +56,11 @@ T = TypeVar("T")
 class PostgresStore:
     """`Store` in the schema of one service."""
 
+    APPEND = "append_all"
+
     def __init__(self, pool: asyncpg.Pool, schema: str, machine: Clock) -> None:
         self._pool, self._schema, self._machine = pool, schema, machine
-        self._lanes = [Lane(self._append_all) for _ in range(LANES)]
+        self._lanes: list[Lane[Append, Outcome]] = [Lane(self._append_all) for _ in range(LANES)]
         self._reading = Together(self._read_all)
         self._settling = Together(self._settle_all)
         self._bell = Doorbell()
@@ -81,14 +84,14 @@ class PostgresStore:
         return outcome
 
     async def _append_all(self, batch: Sequence[Append]) -> Sequence[Outcome]:
-        arguments = arguments_of(batch, self._machine.now())
+        arguments = self._arguments(batch)
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
             connection = await self._pool.acquire(timeout=5)
         except (*LOST, *FULL) as away:
             raise Outage(f"the event store does not answer: {away}") from away
         try:
-            rows = await connection.fetch(f"select * from {self._schema}.append_all({holes})", *arguments)
+            rows = await connection.fetch(f"select * from {self._schema}.{self.APPEND}({holes})", *arguments)
         except FULL as full:
             raise Outage(f"the event store is full: {full}", retry_after_s=30) from full
         except asyncpg.UniqueViolationError:
@@ -106,6 +109,7 @@ class PostgresStore:
             outcomes[nth - 1] = (
                 Appended(version) if word == "appended"
                 else Replayed(version, stream, fingerprint, refusal) if word == "replayed"
+                else Declined(refusal, stream) if word == "declined"
                 else Conflict(version)
             )  # fmt: skip
         return outcomes
@@ -165,6 +169,9 @@ class PostgresStore:
                 await connection.copy_records_to_table(table, schema_name=self._schema, records=records)
         return outcomes
 
+    def _arguments(self, batch: Sequence[Append]) -> list[Any]:
+        return arguments_of(batch, self._machine.now())
+
     async def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:
         return await self._reading((stream, after))
 
@@ -176,7 +183,7 @@ class PostgresStore:
             f"select a.nth, f.* from unnest($1::text[], $2::integer[]) with ordinality as a(stream, after, nth) "
             f"cross join lateral (select * from {self._schema}.fact f "
             f"where f.stream = a.stream and f.version > a.after order by f.version) f order by a.nth, f.version",
-            *_columns(asked, 2),
+            *columns(asked, 2),
         )
         found: list[list[Any]] = [[] for _ in asked]
         for nth, *fact in rows:
@@ -313,14 +320,15 @@ def arguments_of(batch: Sequence[Append], now: datetime) -> list[Any]:
         [a.effective_at for a in batch],
         [a.meta for a in batch],
         [a.trace for a in batch],
-        *_columns(facts, 4),
-        *_columns(messages, 4),
-        *_columns(dues, 5),
+        *columns(facts, 4),
+        *columns(messages, 4),
+        *columns(dues, 5),
         now,
     ]
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows turned on their side, as a server-side function takes them."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 

@@ -1,9 +1,9 @@
 """What every event store promises; the memory twin and PostgreSQL pass the same contract tests."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 from zlib import crc32
 
@@ -47,7 +47,8 @@ class Append:
     """All that one command leaves behind; it is stored whole or not at all.
 
     `expected` is the stream's version on which the decision was based; `refusal` is the code of a refusal that must be
-    remembered though it left no fact; `fingerprint` tells two requests under one command id apart.
+    remembered though it left no fact; `fingerprint` tells two requests under one command id apart; `booking` is what a
+    store that keeps books (libs.ledger) writes into them in the same transaction.
     """
 
     command_id: UUID
@@ -62,10 +63,19 @@ class Append:
     facts: Sequence[NewFact] = ()
     messages: Sequence[NewMessage] = ()
     dues: Sequence[NewDue] = ()
+    booking: Any = None
 
     @property
     def shard(self) -> int:
         return shard_of(self.routing_key)
+
+    @property
+    def claims(self) -> Iterator[Hashable]:
+        """What no other command of the same batch may claim: it was decided on a state that this one changes."""
+        yield self.stream
+        yield self.command_id
+        if self.booking is not None:
+            yield from self.booking.claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,15 @@ class Conflict:
     version: int
 
 
-Outcome = Appended | Replayed | Conflict
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Not done: the books do not bear it. `why` is the code of the guard that said no, `what` the account or reference."""
+
+    why: str
+    what: str = ""
+
+
+Outcome = Appended | Replayed | Conflict | Declined
 
 
 @dataclass(frozen=True, slots=True)

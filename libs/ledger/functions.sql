@@ -1,0 +1,215 @@
+-- Books many commands at once, each judged alone, whole or not at all. Returns the commands that were declined.
+--
+-- The caller holds the shards' locks and names no guarded account in two commands of one call: then what is judged here
+-- is what the commit will leave behind. `good` are the commands that may be booked.
+create or replace function {schema}.book_all(
+    good integer[], c_shard smallint[], c_at timestamptz[],
+    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
+    e_held text[],
+    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    s_command integer[], s_account text[], s_bearer text[], s_open_until timestamptz[], s_from timestamptz[],
+    s_until timestamptz[],
+    now_ timestamptz
+) returns table (command integer, why text, what text) language plpgsql volatile as $$
+#variable_conflict use_column
+declare
+    no_command integer[];
+    no_why text[];
+    no_what text[];
+begin
+    -- In a statement of its own, in the order of ids: the next statement sees what an earlier holder has committed.
+    if true = any(p_guarded) or cardinality(s_account) > 0 then
+        perform from {schema}.account a where a.id in (
+            select u.account from unnest(p_account, p_guarded) as u(account, guarded) where u.guarded
+            union select u.account from unnest(s_account) as u(account)
+        ) order by a.id for no key update;
+    end if;
+
+    with asked as (
+        select u.nth::integer as nth, u.command, u.reference, u.kind, u.digest, u.accounts, u.amounts, u.held,
+               c_shard[u.command] as shard, c_at[u.command] as at
+        from unnest(e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held)
+             with ordinality as u(command, reference, kind, digest, accounts, amounts, held, nth)
+        where u.command = any(good)
+    ), legs as (
+        select u.* from unnest(p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most,
+                               p_in_use, p_bearer)
+             as u(entry, command, leg, account, amount_fen, held_fen, guarded, least_fen, most_fen, in_use, bearer)
+        where u.command = any(good)
+    ), asks as (
+        select command, account, sum(amount_fen)::bigint as amount_fen, sum(held_fen)::bigint as held_fen,
+               max(least_fen) as least_fen, min(most_fen) as most_fen, bool_or(in_use) as in_use,
+               max(bearer) as bearer, c_at[command] as at, bool_or(guarded) as guarded
+        from legs group by command, account
+    ), declined as (
+        select distinct on (no.command) no.command, no.why, no.what
+        from (
+            select a.command, 0 as rank,
+                   case when {guard:reference-reused}
+                        then case when known.digest = a.digest then 'reference-known' else 'reference-reused' end
+                   end as why, a.reference as what
+            from asked a
+            left join lateral (select x.reference, x.digest from {schema}.entry x where x.reference = a.reference
+                               limit 1) known on true
+            union all
+            select asks.command, 1, case
+                   when kept.id is null then 'account-unknown'
+                   when {guard:account-stopped} then 'account-stopped'
+                   when {guard:other-bearer} then 'other-bearer'
+                   when {guard:funds-short} then 'funds-short'
+                   when {guard:above-cap} then 'above-cap'
+                   when {guard:hold-short} then 'hold-short'
+                   end, asks.account
+            from asks
+            left join lateral (select * from {schema}.account k where k.id = asks.account limit 1) kept on true
+            where asks.guarded
+        ) no where no.why is not null
+        order by no.command, no.rank, no.what
+    ), fine as (
+        select a.* from asked a where not exists (select from declined d where d.command = a.command)
+    ), ends as (
+        select s.shard, coalesce((select x.position from {schema}.entry x where x.shard = s.shard
+                                  order by x.position desc limit 1), 0) as position
+        from (select distinct shard from fine) s
+    ), placed as (
+        select f.*, e.position + row_number() over (partition by f.shard order by f.nth) as position
+        from fine f join ends e on e.shard = f.shard
+    ), entries as (
+        insert into {schema}.entry
+            (shard, position, reference, kind, digest, at, recorded_at, accounts, amounts_fen, held_fen)
+        select shard, position, reference, kind, digest, at, now_, accounts::text[], amounts::bigint[], held::bigint[]
+        from placed
+    ), postings as (
+        insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
+        select l.account, p.shard, p.position, l.leg, l.amount_fen, l.held_fen
+        from legs l join placed p on p.nth = l.entry
+    ), moved as (
+        update {schema}.account a
+        set balance_fen = a.balance_fen + k.amount_fen, held_fen = a.held_fen + k.held_fen
+        from asks k
+        where k.guarded and a.id = k.account and not exists (select from declined d where d.command = k.command)
+    )
+    select coalesce(array_agg(d.command), '{}'), array_agg(d.why), array_agg(d.what)
+    into no_command, no_why, no_what from declined d;
+
+    if cardinality(s_account) > 0 then
+        insert into {schema}.account as a (id, bearer, open_until, stopped_from, stopped_until)
+        select u.account, u.bearer, u.open_until, u.from_, u.until
+        from unnest(s_command, s_account, s_bearer, s_open_until, s_from, s_until)
+             as u(command, account, bearer, open_until, from_, until)
+        where u.command = any(good) and u.command <> all(no_command)
+        on conflict (id) do update set bearer = excluded.bearer, open_until = excluded.open_until,
+            stopped_from = excluded.stopped_from, stopped_until = excluded.stopped_until;
+    end if;
+    return query select * from unnest(no_command, no_why, no_what);
+end $$;
+
+-- `append_all` with books: facts, outbox, due commands, command ids and entries in one transaction.
+create or replace function {schema}.append_booked(
+    c_id uuid[], c_stream text[], c_shard smallint[], c_key text[], c_expected integer[], c_fingerprint bytea[],
+    c_refusal text[], c_at timestamptz[], c_meta text[], c_trace text[],
+    f_command integer[], f_nth integer[], f_name text[], f_data text[],
+    m_command integer[], m_nth integer[], m_type text[], m_data text[],
+    d_command integer[], d_id uuid[], d_at timestamptz[], d_name text[], d_data text[],
+    now_ timestamptz,
+    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
+    e_held text[],
+    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    s_command integer[], s_account text[], s_bearer text[], s_open_until timestamptz[], s_from timestamptz[],
+    s_until timestamptz[]
+) returns table (
+    nth integer, outcome text, version integer, stream text, fingerprint bytea, refusal text
+) language plpgsql volatile as $$
+#variable_conflict use_column
+declare
+    one smallint;
+    good integer[];
+    declined integer[];
+    why text[];
+    what text[];
+begin
+    for one in select distinct s from unnest(c_shard) as s order by s loop
+        perform pg_advisory_xact_lock({lock_class}, one);
+    end loop;
+
+    select coalesce(array_agg(a.nth::integer), '{}') into good
+    from unnest(c_id, c_stream, c_expected) with ordinality as a(id, stream, expected, nth)
+    where not exists (select from {schema}.command c where c.id = a.id)
+      and a.expected = coalesce((select f.version from {schema}.fact f where f.stream = a.stream
+                                 order by f.version desc limit 1), 0);
+
+    select coalesce(array_agg(b.command), '{}'), array_agg(b.why), array_agg(b.what) into declined, why, what
+    from {schema}.book_all(good, c_shard, c_at,
+        e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
+        p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most, p_in_use, p_bearer,
+        s_command, s_account, s_bearer, s_open_until, s_from, s_until, now_) b;
+
+    return query
+    with done as (
+        -- A declined command is sent on as one that was decided on a version that there never was: nothing of it stays.
+        select * from {schema}.append_all(c_id, c_stream, c_shard, c_key,
+            (select array_agg(case when u.nth = any(declined) then -1 else u.expected end order by u.nth)
+             from unnest(c_expected) with ordinality as u(expected, nth)),
+            c_fingerprint, c_refusal, c_at, c_meta, c_trace, f_command, f_nth, f_name, f_data,
+            m_command, m_nth, m_type, m_data, d_command, d_id, d_at, d_name, d_data, now_)
+    )
+    select d.nth, case when no.command is null then d.outcome else 'declined' end, d.version,
+           coalesce(no.what, d.stream), d.fingerprint, coalesce(no.why, d.refusal)
+    from done d left join unnest(declined, why, what) as no(command, why, what) on no.command = d.nth;
+end $$;
+
+-- Entries without commands, many at once.
+create or replace function {schema}.post_all(
+    c_shard smallint[], c_at timestamptz[],
+    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
+    e_held text[],
+    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    now_ timestamptz
+) returns table (command integer, why text, what text) language plpgsql volatile as $$
+declare
+    one smallint;
+begin
+    for one in select distinct s from unnest(c_shard) as s order by s loop
+        perform pg_advisory_xact_lock({lock_class}, one);
+    end loop;
+    return query select * from {schema}.book_all(
+        (select array_agg(n) from generate_series(1, cardinality(c_shard)) n), c_shard, c_at,
+        e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
+        p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most, p_in_use, p_bearer,
+        '{}', '{}', '{}', '{}', '{}', '{}', now_);
+end $$;
+
+-- Takes the next entries, up to `most` of each shard, into the folded balances; one folder at a time.
+create or replace function {schema}.fold_next(most integer) returns bigint language plpgsql volatile as $$
+declare
+    taken bigint;
+begin
+    if not pg_try_advisory_xact_lock({lock_class}, 1000) then
+        return 0;
+    end if;
+    with span as (
+        select m.shard, m.position as after, (
+            select max(x.position) from (
+                select e.position from {schema}.entry e where e.shard = m.shard and e.position > m.position
+                order by e.position limit most
+            ) x
+        ) as upto from {schema}.fold_mark m
+    ), legs as (
+        select l.account, l.amount_fen, l.held_fen
+        from span s join {schema}.entry e on e.shard = s.shard and e.position > s.after and e.position <= s.upto
+        cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen) as l(account, amount_fen, held_fen)
+        where s.upto is not null
+    ), folded as (
+        insert into {schema}.folded as f (account, balance_fen, held_fen)
+        select account, sum(amount_fen), sum(held_fen) from legs group by account
+        on conflict (account) do update
+        set balance_fen = f.balance_fen + excluded.balance_fen, held_fen = f.held_fen + excluded.held_fen
+    ), moved as (
+        update {schema}.fold_mark m set position = s.upto from span s where m.shard = s.shard and s.upto is not null
+    )
+    select coalesce(sum(upto - after), 0) into taken from span where upto is not null;
+    return taken;
+end $$;
