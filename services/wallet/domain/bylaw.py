@@ -1,0 +1,79 @@
+"""What a city may decide for itself about money on its cards. All money is integer fen."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.kernel import value
+
+CAP_MAX_FEN = 10_000_000
+"""No card holds a hundred thousand yuan; a bylaw that says so was mistyped."""
+
+
+class Origin(StrEnum):
+    """Where money came from: it decides where it may go back to (domain facts 3.3)."""
+
+    CASH = "cash"
+    BANK_ACCOUNT = "bank_account"
+    VOUCHER = "voucher"
+
+
+class OnLoss(StrEnum):
+    """What becomes of the money in a lost card's offline purse (domain facts 2.8, 3.3: cities differ)."""
+
+    REFUND_AFTER_COOLING = "refund_after_cooling"
+    FORFEIT = "forfeit"
+
+
+@value
+class Place:
+    """An outlet and its kind, for example `hall` or `bank`; whoever is at no outlet of the city is online."""
+
+    outlet: str
+    kind: str
+
+
+@value
+class WalletBylaw:
+    """One city's rules on money for one programme, as they hold at one moment.
+
+    `holds_until` is how long an authorisation holds money; the purse's cap bounds the chip, the account's cap what is
+    held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account.
+    """
+
+    named: bool
+    open_at: frozenset[str]
+    top_up_at: frozenset[str]
+    documents: frozenset[str]
+    purse_cap_fen: int
+    account_cap_fen: int
+    top_up_least_fen: int
+    top_up_most_fen: int
+    hold_hours: int
+    load_hours: int
+    account_reportable: bool
+    purse_on_loss: OnLoss
+    cooling_days: int
+    upload_delay_days: int
+    refund_fee_per_mille: int
+    negative_ride_fen: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.purse_cap_fen <= CAP_MAX_FEN or not 0 < self.account_cap_fen <= CAP_MAX_FEN:
+            raise ValueError(f"a cap lies between 1 and {CAP_MAX_FEN} fen")
+        if not 0 < self.top_up_least_fen <= self.top_up_most_fen <= self.account_cap_fen:
+            raise ValueError("a top-up is at least 1 fen, and the largest one still fits under the account's cap")
+        if not 0 < self.hold_hours <= 24 * 365 or not 0 < self.load_hours <= 24 * 365:
+            raise ValueError("a hold and a load each end within a year")
+        if not 0 <= self.cooling_days <= 366 or not 0 <= self.upload_delay_days <= 366:
+            raise ValueError("cooling and the longest upload delay take at most a year")
+        if not 0 <= self.refund_fee_per_mille <= 100:
+            raise ValueError("a refund costs at most a tenth")
+        if not 0 <= self.negative_ride_fen <= 10_000:
+            raise ValueError("a ride on credit is bounded by a hundred yuan")
+
+    def holds_until(self, at: datetime) -> datetime:
+        return at + timedelta(hours=self.hold_hours)
+
+    def refund_fee_fen(self, amount_fen: int) -> int:
+        """The fee for a refund, rounded half up to the fen."""
+        return (amount_fen * self.refund_fee_per_mille + 500) // 1000

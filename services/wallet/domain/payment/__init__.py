@@ -1,0 +1,1 @@
+"""One payment from the online account: held, captured, given back; each is a short stream of its own."""

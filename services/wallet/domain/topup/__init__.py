@@ -1,0 +1,1 @@
+"""One top-up of the online account at a counter."""
