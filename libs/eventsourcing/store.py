@@ -104,7 +104,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Not done: the books do not bear it. `why` is the code of the guard that said no, `what` the account or reference."""
+    """Not done: the books do not bear it. `why` is the code of the guard that said no, `what` what it was about."""
 
     why: str
     what: str = ""

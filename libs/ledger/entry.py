@@ -232,9 +232,7 @@ class Ledger(Store, Protocol):
     async def standing(self, account: str) -> Standing | None:
         """How a guarded account stands; None if it was never opened."""
 
-    async def statement(
-        self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100
-    ) -> Sequence[Line]:
+    async def statement(self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[Line]:
         """The lines of an account above a place (shard, position), in that order; within a shard that is time."""
 
     async def journal(self, shard: int, after: int, limit: int) -> Sequence[Booked]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from libs.eventsourcing.memory import MemoryStore
-from libs.eventsourcing.store import SHARDS, Append, Conflict, Declined, Outcome, Replayed, shard_of
+from libs.eventsourcing.store import SHARDS, Append, Conflict, Declined, Outcome
 from libs.kernel.clocks import Clock
 from libs.ledger import guards
 from libs.ledger.entry import Audit, Balance, Booked, Booking, Entry, Guard, Line, Post, Posted, Standing, digest_of

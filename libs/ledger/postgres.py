@@ -124,16 +124,18 @@ class PostgresLedger(PostgresStore):
     async def statement(self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[Line]:
         rows = await self._ask(
             f"select p.shard, p.position, e.reference, e.kind, e.at, p.amount_fen, p.held_fen, p.leg, e.accounts "
-            f"from {self._schema}.posting p join {self._schema}.entry e on e.shard = p.shard and e.position = p.position "
+            f"from {self._schema}.posting p "
+            f"join {self._schema}.entry e on e.shard = p.shard and e.position = p.position "
             f"where p.account = $1 and (p.shard, p.position) > ($2, $3) order by p.shard, p.position, p.leg limit $4",
             account,
             *after,
             limit,
         )
-        return [
-            Line(*row[:7], others=tuple(one for nth, one in enumerate(row[8], 1) if nth != row[7]))
-            for row in map(tuple, rows)
-        ]
+        lines = []
+        for shard, position, reference, kind, at, amount, held, leg, accounts in rows:
+            others = tuple(one for nth, one in enumerate(accounts, 1) if nth != leg)
+            lines.append(Line(shard, position, reference, kind, at, amount, held, others))
+        return lines
 
     async def journal(self, shard: int, after: int, limit: int) -> Sequence[Booked]:
         rows = await self._ask(

@@ -34,7 +34,7 @@ from libs.telemetry import configure_logging, log_for
 from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
-SERVICES = ("identity", "issuance", "loss", "notice", "office")
+SERVICES = ("identity", "issuance", "loss", "notice", "office", "wallet")
 REFUSALS_TO_START = (
     UnsafeSettings,
     UnsafeDurability,
@@ -44,7 +44,7 @@ REFUSALS_TO_START = (
     CannotRebuild,
     RefusesToStart,
 )
-ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "auditor", "operator")
+ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "merchant", "auditor", "operator")
 
 
 def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[Service]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from libs.eventsourcing.durability import refuse_unsafe_settings
 from libs.eventsourcing.postgres import PostgresStore
+from libs.ledger.postgres import PostgresLedger
 from libs.messaging.kafka import KafkaBus
 from libs.messaging.notebook import PostgresNotebook
 from libs.messaging.postgres import PostgresBus
@@ -66,6 +67,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             store=lambda service: PostgresStore(pool, service, machine),
             rows=lambda service: PostgresRows(engine, service),
             notebook=lambda service: PostgresNotebook(engine, service),
+            ledger=lambda service: PostgresLedger(pool, service, machine),
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from libs.eventsourcing.store import Store
 from libs.kernel.clocks import Clock
+from libs.ledger.entry import Ledger
 from libs.messaging.bus import Bus
 from libs.messaging.notebook import Notebook
 from libs.messaging.readmodel import Rows
@@ -15,9 +16,14 @@ from libs.telemetry import Telemetry
 from libs.vault.port import Vault
 
 
+def _no_books_here(service: str) -> Ledger:
+    raise LookupError(f"this platform keeps no books, and {service} asks for some")
+
+
 @dataclass(frozen=True)
 class Platform:
-    """The world as services see it: given, never taken. `store`, `rows` and `notebook` are asked by service name."""
+    """The world as services see it: given, never taken. `store`, `rows` and `notebook` are asked by service name;
+    a service that keeps books asks for its `ledger` instead of its `store`."""
 
     settings: Settings
     machine: Clock
@@ -32,3 +38,4 @@ class Platform:
     store: Callable[[str], Store]
     rows: Callable[[str], Rows]
     notebook: Callable[[str], Notebook]
+    ledger: Callable[[str], Ledger] = _no_books_here

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from libs.eventsourcing.memory import MemoryStore
 from libs.kernel.clocks import Clock
+from libs.ledger.memory import MemoryLedger
 from libs.messaging.memory import MemoryBus
 from libs.messaging.notebook import MemoryNotebook
 from libs.messaging.readmodel import MemoryRows
@@ -59,6 +60,7 @@ def memory_platform(settings: Settings, begins: datetime = NOON, seed: int = 0) 
         store=cache(lambda _service: MemoryStore(clock)),
         rows=rows,
         notebook=cache(lambda service: MemoryNotebook(rows(service))),
+        ledger=cache(lambda _service: MemoryLedger(clock)),
     )
 
 

@@ -1,1 +1,1 @@
-"""Money on the citizen card, to the last fen."""
+"""Money on the citizen card, to the last fen: what was paid in is spent once, given back, or still there."""

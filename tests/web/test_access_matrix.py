@@ -19,6 +19,7 @@ from libs.testing.town import Town, doors_of, memory_platform, town_settings
 from libs.web.access import action_of, allowed
 from libs.web.tokens import NOBODY, Caller
 from services.ids import application_id, batch_id, card_id, holding_id, person_id
+from services.wallet.domain.naming import payment_id, top_up_id
 from tests.platform import (
     CENTRE,
     CLERK,
@@ -50,6 +51,8 @@ IDS = {
     "proposal_id": written(ZHOUSHAN, derived("a proposal")),
     "receipt": "7QK2-9XWM-4T0R",
     "programme": "citizen-card",
+    "payment_id": payment_id(HOLDING, "zs-bus", "hers"),
+    "top_up_id": top_up_id(HOLDING, "zs-hall", "hers"),
 }
 QUERIES = {
     "/v1/notices": {"holding_id": HOLDING},
@@ -86,6 +89,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/appointments": {"login": "somebody-m", "duty": "clerk", "organisation": "zs-dinghai"},
     "/v1/staff/{staff_id}/dismissals": {"appointment_id": "none", "reason": "moved"},
     "/v1/bylaws/editions": {"edition": "0123456789abcdef"},
+    "/v1/cards/{card_id}/purses": SIGNED,
+    "/v1/cards/{card_id}/top-ups": {"amount_fen": 5_000, "origin": "cash", "reference": "r-1"},
+    "/v1/top-ups/{top_up_id}/reversals": {"reason": "the wrong card"},
+    "/v1/payments": {"card_id": IDS["card_id"], "amount_fen": 182, "reference": "s-1"},
+    "/v1/payments/{payment_id}/captures": {"amount_fen": 182},
+    "/v1/payments/{payment_id}/refunds": {"amount_fen": 182, "reference": "b-1"},
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
@@ -100,6 +109,8 @@ def caller(role: str) -> Caller:
             return NOBODY
         case "clerk" | "bank":
             return Caller(f"{role}-m", role, ZHOUSHAN, outlet={"clerk": "zs-dinghai", "bank": "zs-icbc-dinghai"}[role])
+        case "merchant":
+            return Caller("merchant-m", role, ZHOUSHAN, outlet="zs-bus")
         case "department":
             return Caller("hrss-m", role, ZHOUSHAN, department="hrss")
         case "citizen":

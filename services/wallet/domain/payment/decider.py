@@ -176,6 +176,7 @@ def refund(asked: Refund, payment: Asked) -> Sequence[Event]:
             nth=len(payment.refunds) + 1,
             amount_fen=asked.amount_fen,
             to=asked.to,
+            cap_fen=asked.under.account_cap_fen if asked.under is not None else None,
             at=asked.at,
         )
     ]

@@ -50,7 +50,10 @@ class PaymentReleased:
 
 @event
 class PaymentRefunded:
-    """The merchant gave money back; `to` says whether the account took it or it waits to be paid out."""
+    """The merchant gave money back; `to` says whether the account took it or it waits to be paid out.
+
+    `cap_fen` is the bylaw's cap of the account at that moment.
+    """
 
     payment_id: PaymentId
     holding_id: HoldingId
@@ -60,6 +63,7 @@ class PaymentRefunded:
     nth: int
     amount_fen: int
     to: str
+    cap_fen: int | None
     at: datetime
 
 

@@ -125,9 +125,7 @@ def freeze(asked: FreezePurse, purse: Purse) -> Sequence[Event]:
     if now is not None and now.card_id == asked.card_id and now.covers(asked.at):
         begins = now.at  # A signature after a call: what was stopped stays stopped from then.
     return [
-        PurseFrozen(
-            holding_id=asked.holding_id, card_id=asked.card_id, at=begins, until=asked.until, kind=asked.kind
-        )
+        PurseFrozen(holding_id=asked.holding_id, card_id=asked.card_id, at=begins, until=asked.until, kind=asked.kind)
     ]
 
 

@@ -70,15 +70,11 @@ class Purse:
 def evolve(purse: Purse, fact: Event) -> Purse:
     match fact:
         case CardNoted():
-            return replace(
-                purse, programme=fact.programme, card=Card(card_id=fact.card_id, valid_to=fact.valid_to)
-            )
+            return replace(purse, programme=fact.programme, card=Card(card_id=fact.card_id, valid_to=fact.valid_to))
         case PurseOpened():
             return replace(purse, opened_at=fact.at, named=fact.named)
         case PurseFrozen():
-            return replace(
-                purse, freeze=Freeze(card_id=fact.card_id, at=fact.at, until=fact.until, kind=fact.kind)
-            )
+            return replace(purse, freeze=Freeze(card_id=fact.card_id, at=fact.at, until=fact.until, kind=fact.kind))
         case PurseReleased():
             assert purse.freeze is not None
             return replace(purse, freeze=replace(purse.freeze, until=fact.at))

@@ -62,6 +62,7 @@ def pay_in(asked: TopUp, top_up: TopUpState) -> Sequence[Event]:
             reference=asked.reference,
             origin=asked.origin,
             amount_fen=asked.amount_fen,
+            cap_fen=asked.under.account_cap_fen,
             at=asked.at,
         )
     ]

@@ -10,7 +10,7 @@ from services.wallet.domain.naming import TopUpId
 
 @event
 class AccountToppedUp:
-    """Money was paid in at a counter, and is on the account."""
+    """Money was paid in at a counter, and is on the account; `cap_fen` is the bylaw's cap at that moment."""
 
     top_up_id: TopUpId
     holding_id: HoldingId
@@ -19,6 +19,7 @@ class AccountToppedUp:
     reference: str
     origin: Origin
     amount_fen: int
+    cap_fen: int
     at: datetime
 
 

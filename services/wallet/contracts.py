@@ -1,0 +1,133 @@
+"""What the wallet tells the city: each movement of money, without a word about whose it is but the holding's number."""
+
+from datetime import datetime
+
+from libs.messaging.contract import Contract
+from services.ids import CardId, HoldingId
+
+
+class PurseOpened(Contract, type="wallet.PurseOpened.v1"):
+    """A card can hold money now."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    outlet: str
+    named: bool
+
+
+class PurseFrozen(Contract, type="wallet.PurseFrozen.v1"):
+    """The money of a card is stopped."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    until: datetime | None = None
+    """When it can be used again by itself; None if only a lift or a new card helps."""
+
+
+class PurseReleased(Contract, type="wallet.PurseReleased.v1"):
+    """The money of a card can be used again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    why: str
+    """`lapsed`, or `lifted` because the card was found."""
+
+
+class AccountMoved(Contract, type="wallet.AccountMoved.v1"):
+    """The account is used with a new card from now on; what was on it is still there."""
+
+    holding_id: HoldingId
+    old_card_id: CardId
+    card_id: CardId
+    at: datetime
+
+
+class AccountToppedUp(Contract, type="wallet.AccountToppedUp.v1"):
+    """Money was paid in at a counter."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    top_up_id: str
+    channel: str
+    origin: str
+    """`cash`, `bank_account` or `voucher`."""
+    amount_fen: int
+    at: datetime
+
+
+class TopUpReversed(Contract, type="wallet.TopUpReversed.v1"):
+    """A counter has taken a top-up back."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    top_up_id: str
+    channel: str
+    amount_fen: int
+    at: datetime
+
+
+class PaymentAuthorised(Contract, type="wallet.PaymentAuthorised.v1"):
+    """Money is held for a merchant."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    payment_id: str
+    merchant: str
+    amount_fen: int
+    expires_at: datetime
+    at: datetime
+
+
+class PaymentCaptured(Contract, type="wallet.PaymentCaptured.v1"):
+    """A merchant has taken money that was held; what it let go is free again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    payment_id: str
+    merchant: str
+    amount_fen: int
+    released_fen: int
+    at: datetime
+
+
+class PaymentReleased(Contract, type="wallet.PaymentReleased.v1"):
+    """Money that was held is free again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    payment_id: str
+    merchant: str
+    released_fen: int
+    why: str
+    """`cancelled` by the merchant, or `expired`."""
+    at: datetime
+
+
+class PaymentRefunded(Contract, type="wallet.PaymentRefunded.v1"):
+    """A merchant gave money back."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    payment_id: str
+    merchant: str
+    amount_fen: int
+    to: str
+    """`account`, or `payable` where it waits to be paid out."""
+    at: datetime
+
+
+TELLS = (
+    PurseOpened,
+    PurseFrozen,
+    PurseReleased,
+    AccountMoved,
+    AccountToppedUp,
+    TopUpReversed,
+    PaymentAuthorised,
+    PaymentCaptured,
+    PaymentReleased,
+    PaymentRefunded,
+)

@@ -1,0 +1,101 @@
+"""Which facts of the wallet the city is told, and in which words."""
+
+from typing import assert_never
+
+from libs.messaging.contract import Contract
+from services.wallet import contracts as told
+from services.wallet.domain.payment import events as payment
+from services.wallet.domain.purse import events as purse
+from services.wallet.domain.topup import events as topup
+
+
+def tell_of_purse(fact: purse.Event) -> Contract | None:
+    match fact:
+        case purse.PurseOpened():
+            return told.PurseOpened(
+                holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet, named=fact.named
+            )
+        case purse.PurseFrozen():
+            return told.PurseFrozen(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, until=fact.until)
+        case purse.PurseReleased():
+            return told.PurseReleased(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, why=fact.why)
+        case purse.CardSucceeded():
+            return told.AccountMoved(
+                holding_id=fact.holding_id, old_card_id=fact.old_card_id, card_id=fact.card_id, at=fact.at
+            )
+        case purse.CardNoted() | purse.CardEnded():
+            return None  # Issuance said so first.
+        case _:
+            assert_never(fact)
+
+
+def tell_of_payment(fact: payment.Event) -> Contract | None:
+    match fact:
+        case payment.PaymentAuthorised():
+            return told.PaymentAuthorised(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                payment_id=fact.payment_id,
+                merchant=fact.merchant,
+                amount_fen=fact.amount_fen,
+                expires_at=fact.expires_at,
+                at=fact.at,
+            )
+        case payment.PaymentCaptured():
+            return told.PaymentCaptured(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                payment_id=fact.payment_id,
+                merchant=fact.merchant,
+                amount_fen=fact.amount_fen,
+                released_fen=fact.released_fen,
+                at=fact.at,
+            )
+        case payment.PaymentReleased():
+            return told.PaymentReleased(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                payment_id=fact.payment_id,
+                merchant=fact.merchant,
+                released_fen=fact.released_fen,
+                why=fact.why,
+                at=fact.at,
+            )
+        case payment.PaymentRefunded():
+            return told.PaymentRefunded(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                payment_id=fact.payment_id,
+                merchant=fact.merchant,
+                amount_fen=fact.amount_fen,
+                to=fact.to,
+                at=fact.at,
+            )
+        case _:
+            assert_never(fact)
+
+
+def tell_of_top_up(fact: topup.Event) -> Contract | None:
+    """The counter's receipt number stays with the counter."""
+    match fact:
+        case topup.AccountToppedUp():
+            return told.AccountToppedUp(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                top_up_id=fact.top_up_id,
+                channel=fact.channel,
+                origin=fact.origin,
+                amount_fen=fact.amount_fen,
+                at=fact.at,
+            )
+        case topup.TopUpReversed():
+            return told.TopUpReversed(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                top_up_id=fact.top_up_id,
+                channel=fact.channel,
+                amount_fen=fact.amount_fen,
+                at=fact.at,
+            )
+        case _:
+            assert_never(fact)

@@ -1,0 +1,55 @@
+"""What the wallet does whenever somebody else has done something."""
+
+from collections.abc import Iterator
+
+from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
+from services.loss.contracts import CardStopped, CardWoken
+from services.wallet.domain.purse.commands import Command, EndCard, FreezePurse, NoteCard, ReleasePurse, SucceedCard
+
+
+def when_a_card_works_let_a_wallet_be_opened(told: CardActivated) -> Iterator[Command]:
+    """Off until opened with formalities; but now there is a card to open it with."""
+    yield NoteCard(
+        holding_id=told.holding_id,
+        card_id=told.card_id,
+        programme=told.programme,
+        valid_to=told.valid_to,
+        at=told.at,
+    )
+
+
+def when_a_card_stops_freeze_its_money(told: CardStopped) -> Iterator[Command]:
+    """Freeze first, ask later: whichever functions the report lists, the account is the wallet's own."""
+    yield FreezePurse(holding_id=told.holding_id, card_id=told.card_id, at=told.at, until=told.until, kind=told.kind)
+
+
+def when_a_card_wakes_release_its_money(told: CardWoken) -> Iterator[Command]:
+    """At the hour at which it woke."""
+    yield ReleasePurse(holding_id=told.holding_id, card_id=told.card_id, at=told.at, why=told.why)
+
+
+def when_a_new_card_works_move_the_account(told: CardReplaced) -> Iterator[Command]:
+    """The account is the holder's; the old card ended in the same instant."""
+    yield SucceedCard(
+        holding_id=told.holding_id,
+        old_card_id=told.old_card_id,
+        card_id=told.card_id,
+        programme=told.programme,
+        valid_to=told.valid_to,
+        at=told.at,
+    )
+
+
+def when_a_card_ends_let_nobody_use_its_money(told: CardCancelled) -> Iterator[Command]:
+    """What is left waits to be paid out."""
+    yield EndCard(holding_id=told.holding_id, card_id=told.card_id, at=told.at, reason=told.reason)
+
+
+REACTIONS = (
+    when_a_card_works_let_a_wallet_be_opened,
+    when_a_card_stops_freeze_its_money,
+    when_a_card_wakes_release_its_money,
+    when_a_new_card_works_move_the_account,
+    when_a_card_ends_let_nobody_use_its_money,
+)
+HEARS = (CardActivated, CardStopped, CardWoken, CardReplaced, CardCancelled)

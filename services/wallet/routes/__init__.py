@@ -1,0 +1,15 @@
+"""The counters, the tills and the books of the wallet, over HTTP."""
+
+from fastapi import APIRouter
+
+from services.wallet.routes.counter import counter
+from services.wallet.routes.hands import Hands
+from services.wallet.routes.till import till
+
+
+def router(hands: Hands) -> APIRouter:
+    """All doors of the wallet."""
+    routes = APIRouter(tags=["wallet"])
+    counter(routes, hands)
+    till(routes, hands)
+    return routes

@@ -1,0 +1,82 @@
+"""What callers send to the wallet."""
+
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import Field, StringConstraints
+
+from libs.web.bodies import Body, Text
+from services.wallet.domain.money import AMOUNT_MAX_FEN
+
+CardPath = Annotated[str, Path(description="The card, for example `330900-4K7MZQ0V5T8WX2N3.1`.")]
+PaymentPath = Annotated[str, Path(description="The payment, as its authorisation named it.")]
+TopUpPath = Annotated[str, Path(description="The top-up, as its receipt named it.")]
+
+Fen = Annotated[int, Field(gt=0, le=AMOUNT_MAX_FEN, description="A whole number of fen: 1234 is 12.34 yuan.")]
+Reference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,64}$"),
+    Field(description="The caller's own name for this act; it happens once, and no other act may bear it."),
+]
+Currency = Annotated[Literal["CNY"], Field(description="Only yuan; leave it out, or say CNY.")]
+
+
+class OpeningBody(Body):
+    """The formalities of opening a wallet."""
+
+    document: Literal[
+        "id_card", "household_book", "residence_permit", "temporary_residence_permit", "passport",
+        "social_security_card",
+    ]  # fmt: skip
+    """The valid document that the holder showed."""
+
+
+class TopUpBody(Body):
+    """Money paid in at a counter."""
+
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    origin: Literal["cash", "bank_account", "voucher"]
+    """Where it came from; it can only go back there."""
+    reference: Reference
+    """The number of the counter's receipt."""
+
+
+class ReversalBody(Body):
+    """A mistake of the counter."""
+
+    reason: Text
+
+
+class PaymentBody(Body):
+    """Money that a merchant asks for."""
+
+    card_id: str
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    reference: Reference
+    """The merchant's own number of this sale."""
+    capture: bool = False
+    """Take it at once, instead of only holding it."""
+
+
+class CaptureBody(Body):
+    """What the merchant takes of what was held."""
+
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    final: bool = True
+    """Let go of the rest; otherwise more can be taken later, until the hold expires."""
+
+
+class RefundBody(Body):
+    """What the merchant gives back."""
+
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    reference: Reference
+    """The merchant's own number of this refund."""
+
+
+class NothingToAdd(Body):
+    """An empty body."""

@@ -1,0 +1,228 @@
+"""Money on one card, over real HTTP on PostgreSQL: paid in, held, taken, given back, stopped with the card."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from libs.testing.town import Town
+from libs.web.tokens import Caller
+from tests.platform import CENTRE, CLERK, HALL, HOTLINE, ICBC, VENDOR, ZHOUSHAN, Open, a_card_in_use, produced
+
+BUS = Caller("till-1", "merchant", ZHOUSHAN, outlet="zs-bus")
+SHOP = Caller("till-2", "merchant", ZHOUSHAN, outlet="zs-shop")
+SIGNED = {"document": "id_card"}
+
+
+async def a_wallet(town: Town, fen: int = 0) -> str:
+    """A card in use whose wallet is open, with so much on it."""
+    _, card = await a_card_in_use(town)
+    await town.post(HALL, f"/v1/cards/{card}/purses", SIGNED)
+    if fen:
+        await pay_in(town, card, fen, "first")
+    return card
+
+
+async def pay_in(town: Town, card: str, fen: int, receipt: str, expect: int = 201) -> dict[str, Any]:
+    body = {"amount_fen": fen, "origin": "cash", "reference": receipt}
+    return await town.post(HALL, f"/v1/cards/{card}/top-ups", body, expect=expect)
+
+
+async def pay(
+    town: Town, card: str, fen: int, sale: str, who: Caller = BUS, *, capture: bool = True, expect: int = 201
+) -> dict[str, Any]:
+    body = {"card_id": card, "amount_fen": fen, "reference": sale, "capture": capture}
+    return await town.post(who, "/v1/payments", body, expect=expect)
+
+
+async def money(town: Town, card: str) -> tuple[int, int]:
+    """What is there, and what of it is held."""
+    seen = await town.get(HALL, f"/v1/cards/{card}/purse")
+    assert seen["available_fen"] == seen["balance_fen"] - seen["held_fen"]
+    return seen["balance_fen"], seen["held_fen"]
+
+
+@pytest.mark.requirement("R94", "R95")
+async def test_a_wallet_is_off_until_it_is_opened_and_then_takes_money_in_and_pays(town: Town) -> None:
+    _, card = await a_card_in_use(town)
+    assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["status"] == "not_opened"
+    refused = await pay_in(town, card, 5_000, "r-1", expect=409)
+    assert refused["code"] == "wallet-not-opened"
+    opened = await town.post(ICBC, f"/v1/cards/{card}/purses", SIGNED)
+    assert (opened["status"], opened["balance_fen"], opened["account_cap_fen"]) == ("open", 0, 500_000)
+    assert (await pay_in(town, card, 5_000, "r-1"))["status"] == "confirmed"
+    sale = await pay(town, card, 182, "s-1")
+    assert (sale["status"], sale["captured_fen"]) == ("captured", 182)
+    assert await money(town, card) == (4_818, 0)
+
+
+@pytest.mark.requirement("R94")
+async def test_a_wallet_is_opened_at_a_hall_or_a_bank_and_with_a_document_that_the_city_takes(town: Town) -> None:
+    _, card = await a_card_in_use(town)
+    refused = await town.post(CLERK, f"/v1/cards/{card}/purses", SIGNED, expect=403)
+    assert (refused["code"], "bank, hall" in refused["detail"]) == ("wrong-place", True)
+    refused = await town.post(HALL, f"/v1/cards/{card}/purses", {"document": "passport"}, expect=422)
+    assert refused["code"] == "document-not-accepted"
+
+
+async def test_what_was_said_twice_happened_once(town: Town) -> None:
+    card = await a_wallet(town)
+    first, again = [await pay_in(town, card, 5_000, "r-1") for _ in range(2)]
+    assert first == again
+    sale, same = [await pay(town, card, 100, "s-1") for _ in range(2)]
+    assert sale == same
+    refund = {"amount_fen": 40, "reference": "back-1"}
+    for _ in range(2):
+        await town.post(BUS, f"/v1/payments/{sale['payment_id']}/refunds", refund)
+    assert await money(town, card) == (4_940, 0)
+    for refused in (
+        await pay_in(town, card, 5_001, "r-1", expect=422),
+        await pay(town, card, 101, "s-1", expect=422),
+        await town.post(BUS, f"/v1/payments/{sale['payment_id']}/refunds", refund | {"amount_fen": 41}, expect=422),
+    ):
+        assert refused["code"] == "reference-reused"
+    assert await money(town, card) == (4_940, 0)
+
+
+async def test_held_money_is_taken_in_parts_and_the_rest_is_free_again(town: Town) -> None:
+    card = await a_wallet(town, 10_000)
+    held = await pay(town, card, 6_000, "s-1", capture=False)
+    assert await money(town, card) == (10_000, 6_000)
+    assert (await pay(town, card, 4_001, "s-2", SHOP, expect=409))["code"] == "funds-short"
+    payment = f"/v1/payments/{held['payment_id']}"
+    await town.post(BUS, f"{payment}/captures", {"amount_fen": 1_000, "final": False})
+    assert await money(town, card) == (9_000, 5_000)
+    refused = await town.post(BUS, f"{payment}/captures", {"amount_fen": 5_001}, expect=409)
+    assert (refused["code"], "5000 fen" in refused["detail"]) == ("more-than-held", True)
+    await town.post(BUS, f"{payment}/captures", {"amount_fen": 2_000})
+    assert await money(town, card) == (7_000, 0)
+    refused = await town.post(BUS, f"{payment}/captures", {"amount_fen": 1}, expect=409)
+    assert refused["code"] == "hold-closed"
+    await town.post(BUS, f"{payment}/refunds", {"amount_fen": 3_000, "reference": "b-1"})
+    refused = await town.post(BUS, f"{payment}/refunds", {"amount_fen": 1, "reference": "b-2"}, expect=409)
+    assert refused["code"] == "more-than-captured"
+    assert await money(town, card) == (10_000, 0)
+
+
+async def test_a_merchant_lets_go_and_touches_no_sale_of_another(town: Town) -> None:
+    card = await a_wallet(town, 10_000)
+    sale = f"/v1/payments/{(await pay(town, card, 6_000, 's-1', capture=False))['payment_id']}"
+    for act in ("captures", "refunds", "cancellations"):
+        body = {} if act == "cancellations" else {"amount_fen": 1} | ({"reference": "x"} if act == "refunds" else {})
+        await town.post(SHOP, f"{sale}/{act}", body, expect=403)
+    await town.get(SHOP, sale, expect=403)
+    assert (await town.post(BUS, f"{sale}/cancellations"))["status"] == "cancelled"
+    assert await money(town, card) == (10_000, 0)
+    stranger = replace(BUS, outlet="zs-nobody")
+    assert (await pay(town, card, 1, "s-9", stranger, expect=422))["code"] == "merchant-unknown"
+
+
+@pytest.mark.parametrize("fen", [0, -1, 12.5, 1.0, True, "100", 100_000_001, 10**30, None])
+async def test_what_is_no_amount_is_refused_and_says_how_one_is_written(town: Town, fen: Any) -> None:
+    card = f"{ZHOUSHAN}-0000000000000000.1"
+    for who, path, body in (
+        (HALL, f"/v1/cards/{card}/top-ups", {"origin": "cash", "reference": "r"}),
+        (BUS, "/v1/payments", {"card_id": card, "reference": "s"}),
+    ):
+        refused = await town.post(who, path, body | {"amount_fen": fen}, expect=422)
+        assert [fault["pointer"] for fault in refused["errors"]] == ["/amount_fen"]
+
+
+async def test_only_yuan_are_taken(town: Town) -> None:
+    card = await a_wallet(town, 1_000)
+    body = {"card_id": card, "amount_fen": 100, "reference": "s", "currency": "USD"}
+    refused = await town.post(BUS, "/v1/payments", body, expect=422)
+    assert refused["errors"][0]["pointer"] == "/currency"
+    await town.post(BUS, "/v1/payments", body | {"currency": "CNY"})
+
+
+async def test_the_city_bounds_a_top_up_and_what_an_account_may_hold(town: Town) -> None:
+    card = await a_wallet(town, 400_000)
+    assert (await pay_in(town, card, 99, "small", expect=422))["code"] == "top-up-out-of-bounds"
+    await pay(town, card, 300_000, "held", capture=False)
+    assert (await pay_in(town, card, 100_001, "much", expect=409))["code"] == "above-the-cap"
+    await pay_in(town, card, 100_000, "just")
+    assert await money(town, card) == (500_000, 300_000)
+
+
+async def test_a_top_up_is_taken_back_by_its_own_counter_while_it_is_there(town: Town) -> None:
+    card = await a_wallet(town)
+    paid = (await pay_in(town, card, 5_000, "r-1"))["top_up_id"]
+    back = {"reason": "the wrong card"}
+    await town.post(ICBC, f"/v1/top-ups/{paid}/reversals", back, expect=403)
+    sale = await pay(town, card, 1, "s-1", capture=False)
+    assert (await town.post(HALL, f"/v1/top-ups/{paid}/reversals", back, expect=409))["code"] == "funds-short"
+    await town.post(BUS, f"/v1/payments/{sale['payment_id']}/cancellations")
+    assert (await town.post(HALL, f"/v1/top-ups/{paid}/reversals", back))["status"] == "reversed"
+    assert (await town.post(HALL, f"/v1/top-ups/{paid}/reversals", back))["status"] == "reversed"
+    assert await money(town, card) == (0, 0)
+    assert (await pay_in(town, card, 5_000, "r-1", expect=409))["code"] == "already-reversed"
+
+
+async def test_sixty_four_tills_at_once_never_overdraw_one_card(town: Town) -> None:
+    card = await a_wallet(town, 10_000)
+    body = {"card_id": card, "amount_fen": 300, "capture": True}
+    answers = await asyncio.gather(
+        *(town.call(BUS, "POST", "/v1/payments", json=body | {"reference": f"c-{nth}"}) for nth in range(64))
+    )
+    assert Counter(answer.status_code for answer in answers) == {201: 33, 409: 31}
+    assert await money(town, card) == (100, 0)
+
+
+@pytest.mark.requirement("R96")
+async def test_a_call_stops_the_money_and_a_lapse_releases_it_at_its_hour(open_town: Open) -> None:
+    async with open_town() as town:
+        card = await a_wallet(town, 10_000)
+        held = await pay(town, card, 1_000, "s-1", capture=False)
+        called = await town.post(HOTLINE, f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"})
+        await town.drain()
+        seen = await town.get(HALL, f"/v1/cards/{card}/purse")
+        assert (seen["status"], seen["frozen_until"]) == ("frozen", called["lapses_at"])
+        assert (await pay(town, card, 1, "s-2", expect=409))["code"] == "money-stopped"
+        assert (await pay_in(town, card, 100, "r-2", expect=409))["code"] == "money-stopped"
+        await town.post(BUS, f"/v1/payments/{held['payment_id']}/captures", {"amount_fen": 1_000})
+        await town.post(BUS, f"/v1/payments/{held['payment_id']}/refunds", {"amount_fen": 1_000, "reference": "b"})
+        seen = await town.get(HALL, f"/v1/cards/{card}/purse")
+        assert (seen["balance_fen"], seen["status"]) == (9_000, "frozen"), "a refund waits while the card is lost"
+        lapses = called["lapses_at"]
+        await town.advance(an_hour_before(lapses))
+        assert (await pay(town, card, 1, "s-3", expect=409))["code"] == "money-stopped"
+        await town.advance(lapses)
+        assert (await pay(town, card, 1, "s-4"))["status"] == "captured"
+
+
+@pytest.mark.requirement("R96", "R62", "R63")
+async def test_a_new_card_takes_the_account_over_and_the_old_one_pays_nothing(open_town: Open) -> None:
+    async with open_town() as town:
+        card = await a_wallet(town, 10_000)
+        await town.post(ICBC, f"/v1/cards/{card}/written-reports", SIGNED)
+        await town.post(ICBC, f"/v1/cards/{card}/reissues", SIGNED)
+        await town.drain()
+        await produced(town, "citizen-card", CENTRE, VENDOR, at=ICBC)
+        new = card.replace(".1", ".2")
+        assert (await pay(town, card, 1, "s-1", expect=409))["code"] == "money-stopped"
+        await town.post(ICBC, f"/v1/cards/{new}/hand-overs", SIGNED)
+        await town.drain()
+        assert (await pay(town, card, 1, "s-2", expect=409))["code"] == "not-the-present-card"
+        assert (await pay(town, new, 1, "s-3"))["status"] == "captured"
+        assert await money(town, new) == (9_999, 0)
+
+
+async def test_a_hold_expires_at_its_own_hour(open_town: Open) -> None:
+    async with open_town() as town:
+        card = await a_wallet(town, 10_000)
+        held = await pay(town, card, 6_000, "s-1", capture=False)
+        await town.advance(an_hour_before(held["expires_at"]))
+        assert await money(town, card) == (10_000, 6_000)
+        await town.advance(held["expires_at"])
+        await town.drain()
+        assert await money(town, card) == (10_000, 0)
+        late = await town.post(BUS, f"/v1/payments/{held['payment_id']}/captures", {"amount_fen": 1}, expect=409)
+        assert (late["code"], "expired" in late["detail"]) == ("hold-closed", True)
+
+
+def an_hour_before(moment: str) -> str:
+    return (datetime.fromisoformat(moment) - timedelta(hours=1)).isoformat()
