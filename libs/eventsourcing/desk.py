@@ -212,7 +212,8 @@ class Desk(Generic[S]):
                     no = self.aggregate.refusal_of(outcome)
                     if not order.remember_refusal:
                         raise no
-                    wanted, after = self._empty(stream, key, standing, order, refusal_code(type(no))), standing
+                    remembered, at = refusal_code(type(no)), wanted.effective_at
+                    wanted, after = self._left(stream, key, standing, order, at, refusal=remembered), standing
                     outcome = await self._append(wanted)
                 match outcome:
                     case Appended():

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from libs.eventsourcing.store import SHARDS, Append, Appended, Conflict, Declined, NewFact, Replayed
+from libs.eventsourcing.wholesale import append_many
 from libs.ledger import guards
 from libs.ledger.entry import Balance, Booking, Entry, Guard, Ledger, Post, Posted, Posting, Standing
 from libs.testing.clocks import NOON
@@ -222,6 +223,17 @@ class LedgerContract:
         balances = await books.balances([*accounts, BUS])
         assert balances[BUS] == Balance(16 * 50)
         assert [balances[a].balance_fen for a in accounts] == [0, 50, 50, 50] * 16
+
+    async def test_a_wholesale_append_books_as_one_by_one(self, books: Ledger) -> None:
+        batch = [
+            booked("a", paid("p-1", 180)),
+            replace(booked("b"), booking=None),
+            booked("c", paid("p-2", 10_001)),
+            booked("d", paid("p-3", 20)),
+        ]
+        outcomes = [Appended(1), Appended(1), Declined(guards.FUNDS_SHORT, HERS), Appended(1)]
+        assert [*await append_many(books, batch)] == outcomes
+        assert await books.balances([HERS, BUS]) == {HERS: Balance(9_800), BUS: Balance(200)}
 
     # -- many at once
 
