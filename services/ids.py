@@ -12,6 +12,8 @@ HoldingId = NewType("HoldingId", str)
 CardId = NewType("CardId", str)
 ApplicationId = NewType("ApplicationId", str)
 BatchId = NewType("BatchId", str)
+RollId = NewType("RollId", str)
+CaseId = NewType("CaseId", str)
 
 
 class IdMistyped(Missing):
@@ -67,3 +69,13 @@ def known(text: str) -> str:
 def ordinal_of(card: str) -> int:
     """Which card of its holding this is, counted from 1. Raises IdMistyped."""
     return int(card[len(holding_of(card)) + 1 :])
+
+
+def roll_id(city: str, name: str) -> RollId:
+    """A list of persons of one city, known by its name: the same name is the same roll."""
+    return RollId(written(city, derived("roll", city, name)))
+
+
+def case_id(roll: RollId, part: int, line: int) -> CaseId:
+    """A question to a clerk about one row of a roll."""
+    return CaseId(written(city_of(roll), derived("case", roll, part, line)))

@@ -179,6 +179,10 @@ class Desk(Generic[S]):
         known = self._cache.get(stream) or Standing(self.aggregate.decider.initial, 0, None)
         return self._keep(stream, await self._caught_up(stream, known))
 
+    async def standings(self, keys: Sequence[str]) -> Sequence[Standing[S]]:
+        """How many streams stand now, asked together."""
+        return [self._folded(rows) for rows in await read_many(self._store, [self.aggregate.stream(k) for k in keys])]
+
     async def handle(self, key: str, ask: Ask[S], order: Order) -> Receipt[S]:
         """Decide and store what `ask(state, at)` wants; `ask` may be asynchronous and is asked anew after a conflict.
 

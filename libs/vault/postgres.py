@@ -97,6 +97,32 @@ class PostgresVault:
             for person, fields in wanted
         ]
 
+    async def find_many(self, kind: str, texts: Sequence[str]) -> Sequence[str | None]:
+        index_key = await self._master.index_key(kind)
+        digests = [blind(index_key, text) for text in texts]
+        holders = await self._holders(kind, digests)
+        return [holders.get(digest) for digest in digests]
+
+    async def open_many(self, wanted: Sequence[tuple[str, Mapping[str, Sealed]]]) -> Sequence[Fields | None]:
+        now = self._clock.now()
+        unknown = [person for person, _ in wanted if self._keys.held(person, now) is None]
+        rows = await self._ask(
+            f"select person, wrapped from {self._schema}.data_key where person = any($1::text[])", unknown
+        )
+        stored: dict[str, str | None] = dict(rows)
+        opened: list[Fields | None] = []
+        for person, fields in wanted:
+            key = self._keys.held(person, now)
+            if key is None:
+                if person not in stored:
+                    raise Tampered("nothing was ever closed for this person")
+                if (wrapped := stored[person]) is None:
+                    opened.append(None)
+                    continue
+                key = Key(await self._master.unwrap(person, wrapped))
+            opened.append({field: unseal(key, person, field, sealed) for field, sealed in fields.items()})
+        return opened
+
     async def _holders(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, str]:
         return dict(
             await self._ask(

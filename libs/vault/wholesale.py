@@ -17,8 +17,14 @@ class Wholesale(Protocol):
     async def claim_many(self, kind: str, wanted: Sequence[tuple[str, str]]) -> Sequence[str]:
         """Of each text and claimant, whose text it is; see `claim`. A claimant who was erased is answered with ""."""
 
+    async def find_many(self, kind: str, texts: Sequence[str]) -> Sequence[str | None]:
+        """Of each text, who claimed it; see `find`."""
+
     async def seal_many(self, wanted: Sequence[tuple[str, Fields]]) -> Sequence[Mapping[str, Sealed] | None]:
         """Of each person, the fields closed; None for one who was erased."""
+
+    async def open_many(self, wanted: Sequence[tuple[str, Mapping[str, Sealed]]]) -> Sequence[Fields | None]:
+        """Of each person, the fields in clear; None for one who was erased. Raises Tampered."""
 
 
 async def claim_many(vault: Vault, kind: str, wanted: Sequence[tuple[str, str]]) -> Sequence[str]:
@@ -45,3 +51,23 @@ async def seal_many(vault: Vault, wanted: Sequence[tuple[str, Fields]]) -> Seque
         except Erased:
             closed.append(None)
     return closed
+
+
+async def find_many(vault: Vault, kind: str, texts: Sequence[str]) -> Sequence[str | None]:
+    """Of each text, who claimed it, by the fastest way that the vault has."""
+    if isinstance(vault, Wholesale):
+        return await vault.find_many(kind, texts)
+    return [await vault.find(kind, text) for text in texts]
+
+
+async def open_many(vault: Vault, wanted: Sequence[tuple[str, Mapping[str, Sealed]]]) -> Sequence[Fields | None]:
+    """Of each person, the fields in clear, by the fastest way that the vault has; None for one who was erased."""
+    if isinstance(vault, Wholesale):
+        return await vault.open_many(wanted)
+    opened: list[Fields | None] = []
+    for person, fields in wanted:
+        try:
+            opened.append({field: await vault.open(person, field, sealed) for field, sealed in fields.items()})
+        except Erased:
+            opened.append(None)
+    return opened

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from libs.messaging.contract import Contract
-from services.ids import HoldingId, PersonId
+from services.ids import CaseId, HoldingId, PersonId, RollId
 
 
 class PersonRegistered(Contract, type="identity.PersonRegistered.v1"):
@@ -40,6 +40,10 @@ class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
     functions: list[FunctionVerdict]
     bylaws: str
     """The edition of the city's bylaws that was applied."""
+    outlet: str = ""
+    """Where a card is to be handed out that is made without an application, because the person stands on a roll."""
+    roll_id: RollId | None = None
+    """That roll."""
     at: datetime
     may_apply: bool | None = None
     """Whether a first card may be applied for now; if nobody says, as `granted`. A card that is held stays."""
@@ -74,4 +78,60 @@ class PersonErased(Contract, type="identity.PersonErased.v1"):
     at: datetime
 
 
-TELLS = (PersonRegistered, EntitlementJudged, ContactGiven, PersonErased)
+class RollOpened(Contract, type="identity.RollOpened.v1"):
+    """A department's list of persons is about to come who get a card without asking for it."""
+
+    roll_id: RollId
+    programme: str
+    department: str
+    name: str
+    at: datetime
+
+
+class RollPageCarriedOut(Contract, type="identity.RollPageCarriedOut.v1"):
+    """Some rows of a roll were judged."""
+
+    roll_id: RollId
+    part: int
+    last_line: int
+    ordered: int
+    """Somebody new was registered, and a card is ordered."""
+    noted: int
+    """The register knew the person; a card is ordered unless there is one, or one on its way."""
+    left_out: int
+    rejected: int
+    cases: int
+    at: datetime
+
+
+class DuplicateFound(Contract, type="identity.DuplicateFound.v1"):
+    """A row of a roll may be a person whom the register knows otherwise; a clerk has to compare."""
+
+    case_id: CaseId
+    person_id: PersonId
+    """The person whom the register knows."""
+    other_person_id: PersonId | None = None
+    """The second person, where both are registered and one will have to be merged into the other."""
+    roll_id: RollId
+    part: int
+    line: int
+    why: str
+    """`old_and_new_form` of one document, or `other_name` under one document."""
+    at: datetime
+
+
+class DuplicateSettled(Contract, type="identity.DuplicateSettled.v1"):
+    """A clerk has said whether the two are one."""
+
+    case_id: CaseId
+    person_id: PersonId
+    other_person_id: PersonId | None = None
+    ruling: str
+    """`same_person` or `another_person`."""
+    at: datetime
+
+
+TELLS = (
+    PersonRegistered, EntitlementJudged, ContactGiven, PersonErased, RollOpened, RollPageCarriedOut, DuplicateFound,
+    DuplicateSettled,
+)  # fmt: skip

@@ -1,9 +1,11 @@
 """Which facts of identity the city is told, and in which words; who somebody is, is never told."""
 
+from collections import Counter
 from typing import assert_never
 
 from libs.messaging.contract import Contract
 from services.identity import contracts as told
+from services.identity.domain.duplicate import events as duplicate
 from services.identity.domain.events import (
     ContactGiven,
     EntitlementJudged,
@@ -13,6 +15,7 @@ from services.identity.domain.events import (
     PersonErased,
     PersonRegistered,
 )
+from services.identity.domain.roll import events as roll
 from services.ids import holding_id
 
 
@@ -39,6 +42,8 @@ def tell(fact: Event) -> Contract | None:
                     for one in verdict.functions
                 ],
                 bylaws=verdict.bylaws,
+                outlet=fact.row.outlet if fact.row else "",
+                roll_id=fact.row.roll_id if fact.row else None,
                 at=fact.at,
                 may_apply=verdict.may_apply,
                 basis=verdict.basis,
@@ -50,5 +55,50 @@ def tell(fact: Event) -> Contract | None:
             return told.PersonErased(person_id=fact.person_id, at=fact.at)
         case FactStated() | PersonalDataRevealed():
             return None  # What departments say, and who has looked, stays here.
+        case _:
+            assert_never(fact)
+
+
+def tell_of_roll(fact: roll.Event) -> Contract | None:
+    match fact:
+        case roll.RollOpened():
+            return told.RollOpened(
+                roll_id=fact.roll_id, programme=fact.programme, department=fact.department, name=fact.name, at=fact.at
+            )
+        case roll.PartReceived():
+            return None
+        case roll.PageCarriedOut():
+            came_to = Counter(verdict.outcome for verdict in fact.verdicts)
+            return told.RollPageCarriedOut(
+                roll_id=fact.roll_id,
+                part=fact.part,
+                last_line=fact.last_line,
+                ordered=fact.ordered,
+                noted=came_to[roll.Outcome.NOTED],
+                left_out=came_to[roll.Outcome.LEFT_OUT],
+                rejected=came_to[roll.Outcome.REJECTED],
+                cases=came_to[roll.Outcome.CASE],
+                at=fact.at,
+            )
+        case _:
+            assert_never(fact)
+
+
+def tell_of_duplicate(fact: duplicate.Event) -> Contract:
+    match fact:
+        case duplicate.DuplicateFound():
+            return told.DuplicateFound(
+                case_id=fact.case_id,
+                person_id=fact.person_id,
+                roll_id=fact.roll_id,
+                part=fact.part,
+                line=fact.line,
+                why=fact.why.value,
+                at=fact.at,
+            )
+        case duplicate.DuplicateSettled():
+            return told.DuplicateSettled(
+                case_id=fact.case_id, person_id=fact.person_id, ruling=fact.ruling.value, at=fact.at
+            )
         case _:
             assert_never(fact)

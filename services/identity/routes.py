@@ -435,7 +435,7 @@ def view(person: Known, opened: Opened, at: datetime) -> PersonView:
         document=person.document,
         number=mask(opened.number),
         name=mask_name(opened.name),
-        mobile=masked(opened.mobile),
+        mobile=masked(opened.mobile) if opened.mobile else None,
         language=person.language,
         registered_at=person.registered_at,
         facts=[fact_view(person.person_id, said, at) for said in person.statements],

@@ -16,12 +16,20 @@ from services.identity.adapters.bylaws import DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.people import People
 from services.identity.contracts import TELLS
-from services.identity.domain.commands import Command, DestroyKey, JudgeEntitlements
+from services.identity.domain.commands import AdmitFromRoll, Command, DestroyKey, JudgeEntitlements
 from services.identity.domain.decider import DataErased, person_desk
+from services.identity.domain.duplicate import commands as duplicate_commands
+from services.identity.domain.duplicate import events as duplicate_events
+from services.identity.domain.duplicate.decider import duplicates
+from services.identity.domain.duplicate.state import Duplicate
 from services.identity.domain.events import Event
 from services.identity.domain.particulars import age
+from services.identity.domain.roll import commands as roll_commands
+from services.identity.domain.roll import events as roll_events
+from services.identity.domain.roll.decider import rolls
+from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Person, Unknown
-from services.identity.publishing import tell
+from services.identity.publishing import tell, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
 
 
@@ -40,11 +48,31 @@ PERSON = Aggregate[Person](
 )
 
 
+ROLL = Aggregate[Roll](
+    category="roll",
+    decider=rolls,
+    commands=roll_commands.Command,
+    facts=roll_events.Event,
+    key=lambda command: str(command.roll_id),
+    tell=tell_of_roll,
+)
+DUPLICATE = Aggregate[Duplicate](
+    category="duplicate",
+    decider=duplicates,
+    commands=duplicate_commands.Command,
+    facts=duplicate_events.Event,
+    key=lambda command: str(command.case_id),
+    tell=tell_of_duplicate,
+)
+
+
 def build(platform: Platform) -> Service:
     people, sharing, eligibility = People(platform.vault), DataSharing(platform.packs), Eligibility(platform.packs)
 
-    async def brief(command: Any, person: Person, at: datetime) -> Any:
+    async def brief(command: Any, person: Any, at: datetime) -> Any:
         """When verdicts are due, the city's tables are asked about the facts of the latest turn."""
+        if isinstance(command, AdmitFromRoll) and isinstance(person, Known) and not command.verdicts:
+            return await admitted(command, person, at)
         if not isinstance(command, JudgeEntitlements) or not isinstance(person, Known):
             return command
         turned_at = person.turned_at(at)
@@ -56,10 +84,20 @@ def build(platform: Platform) -> Service:
         verdicts = eligibility.verdicts(city_of(person.person_id), holding, years, turned_at, birth)
         return replace(command, at=turned_at, verdicts=verdicts)
 
+    async def admitted(command: AdmitFromRoll, person: Known, at: datetime) -> AdmitFromRoll:
+        """Of somebody known, all that holds counts, not only what the row says."""
+        birth = await people.birth(person)
+        new = {(said.department, said.fact): said for said in command.statements}
+        old = [said for said in person.holding(at) if (said.department, said.fact) not in new]
+        verdicts = eligibility.verdicts(
+            city_of(person.person_id), [*old, *new.values()], age(birth, shanghai_day(at)), at, birth
+        )
+        return replace(command, at=at, verdicts=verdicts)
+
     async def destroy_key(command: DestroyKey, _due: DueCommand) -> None:
         await people.erase(command.person_id)
 
-    desks = Desks([PERSON], platform.store("identity"), platform.city, brief)
+    desks = Desks([PERSON, ROLL, DUPLICATE], platform.store("identity"), platform.city, brief)
     return Service(
         name="identity",
         desks=desks,

@@ -18,7 +18,7 @@ from services.notice.contracts import NoticeFailed, NoticeSent
 
 
 def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterator[Command]:
-    """An order that waits for it goes on; a card in use keeps or loses its functions."""
+    """An order that waits for it goes on; a card in use keeps or loses its functions; a roll brings a new card."""
     missing = f"; one of these would do: {', '.join(told.missing)}" if told.missing else ""
     yield NoteVerdict(
         holding_id=told.holding_id,
@@ -30,6 +30,7 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
             FunctionGrant(function=one.function, granted=one.granted, because=one.because) for one in told.functions
         ),
         at=told.at,
+        outlet=told.outlet,
     )
 
 

@@ -1,7 +1,12 @@
-"""What a city lets its departments say."""
+"""What a city lets its departments say, and whom it gives a card without being asked."""
 
-from libs.kernel import Forbidden
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.kernel import Forbidden, Unfit
 from libs.runtime.citypack import CityPacks
+from services.identity.domain.bylaw import MassIssue
 
 
 class CityNotServed(Forbidden):
@@ -19,6 +24,7 @@ class DataSharing:
             }
             for pack in packs
         }
+        self._outlets = {pack.code: frozenset(pack.outlets) for pack in packs}
 
     def served(self, city: str) -> str:
         """The city, if it is served here. Raises CityNotServed."""
@@ -29,3 +35,45 @@ class DataSharing:
     def facts_of(self, city: str, department: str) -> frozenset[str]:
         """The facts that this department may state in this city."""
         return self._facts[city].get(department, frozenset())
+
+    def outlets(self, city: str) -> frozenset[str]:
+        """Where cards of this city are handed out."""
+        return self._outlets[city]
+
+
+class NoMassIssue(Unfit):
+    """Under this programme nobody gets a card without applying; programmes of this city that allow it: {programmes}."""
+
+
+class MassIssueData(BaseModel):
+    """The `mass_issue` of a programme: who gets a card without applying (R41)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    insured_by_one_of: list[str] = Field(min_length=1)
+    accurate_record: bool
+    second_generation_id: bool
+
+
+class MassIssues:
+    """All cities' conditions of issue without application, checked when they are read."""
+
+    def __init__(self, packs: CityPacks) -> None:
+        self._dated = {
+            (pack.code, programme): pack.dated(f"{programme}/programme.mass_issue", MassIssueData)
+            for pack in packs
+            for programme in pack.programmes
+            if "mass_issue" in pack.files.get(f"{programme}/programme", {})
+        }
+
+    def at(self, city: str, programme: str, moment: datetime) -> MassIssue:
+        """The conditions of a programme at this moment. Raises NoMassIssue."""
+        if (city, programme) not in self._dated:
+            programmes = ", ".join(name for code, name in self._dated if code == city) or "none"
+            raise NoMassIssue(programmes=programmes)
+        data: MassIssueData = self._dated[city, programme].at(moment)
+        return MassIssue(
+            insured_by_one_of=frozenset(data.insured_by_one_of),
+            accurate_record=data.accurate_record,
+            second_generation_id=data.second_generation_id,
+        )

@@ -1,5 +1,7 @@
 """Telephone numbers as people write them, in the one form in which they can be called."""
 
+from functools import lru_cache
+
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
@@ -17,6 +19,22 @@ def e164(text: str) -> str:
 
     Raises MobileUnfit.
     """
+    if len(text) == 11 and text.isascii() and text.isdigit() and text[0] == "1":
+        if not _chinese(text[:7]):  # In China seven digits tell what kind of number it is, and how long it is.
+            raise MobileUnfit
+        return f"+86{text}"
+    return _e164(text)
+
+
+@lru_cache(maxsize=20_000)
+def _chinese(beginning: str) -> bool:
+    try:
+        return bool(_e164(f"{beginning}5555"))
+    except MobileUnfit:
+        return False
+
+
+def _e164(text: str) -> str:
     try:
         number = phonenumbers.parse(text, "CN")
     except phonenumbers.NumberParseException:

@@ -1,9 +1,12 @@
 """The only room in which a person can be read: what goes to the vault, and what comes back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from libs.kernel import Sealed
 from libs.vault.port import Erased, Vault
+from libs.vault.wholesale import claim_many, find_many, open_many, seal_many
 from services.identity.domain.decider import DataErased
 from services.identity.domain.documents import Document
 from services.identity.domain.events import Particulars
@@ -73,6 +76,56 @@ class People:
         """When the person was born. Raises DataErased."""
         try:
             return date.fromisoformat(await self._vault.open(person.person_id, "birth", person.particulars.birth))
+        except Erased:
+            raise DataErased from None
+
+    async def find_many(self, city: str, documents: Sequence[Document]) -> Sequence[PersonId | None]:
+        """Whose documents these are."""
+        found = await find_many(self._vault, "document", [_index(city, document) for document in documents])
+        return [None if holder is None else PersonId(holder) for holder in found]
+
+    async def claim_many(self, city: str, wanted: Sequence[tuple[Document, PersonId]]) -> Sequence[PersonId]:
+        """Of each document and newcomer, whose it is; an empty id for a newcomer who was erased."""
+        indexed = [(_index(city, document), newcomer) for document, newcomer in wanted]
+        return [PersonId(holder) for holder in await claim_many(self._vault, "document", indexed)]
+
+    async def close_many(self, wanted: Sequence[tuple[PersonId, Opened]]) -> Sequence[Particulars | None]:
+        """Seal what many persons said; None for the erased."""
+        closed = await seal_many(
+            self._vault,
+            [
+                (
+                    person,
+                    {
+                        "name": opened.name,
+                        "number": opened.number,
+                        "issuer": opened.issuer,
+                        "birth": opened.birth.isoformat(),
+                        "mobile": opened.mobile,
+                    },
+                )
+                for person, opened in wanted
+            ],
+        )
+        return [None if fields is None else Particulars(**fields) for fields in closed]
+
+    async def who_many(self, persons: Sequence[Known]) -> Sequence[tuple[str, str] | None]:
+        """Of each person name and number; None for the erased."""
+        opened = await open_many(
+            self._vault,
+            [(p.person_id, {"name": p.particulars.name, "number": p.particulars.number}) for p in persons],
+        )
+        return [None if fields is None else (fields["name"], fields["number"]) for fields in opened]
+
+    async def close_row(self, person: PersonId, said: str) -> Sealed | None:
+        """What a row says of somebody whom the register knows; None if they were erased."""
+        (closed,) = await seal_many(self._vault, [(person, {"row": said})])
+        return None if closed is None else closed["row"]
+
+    async def open_row(self, person: PersonId, said: Sealed) -> str:
+        """What a row says. Raises DataErased."""
+        try:
+            return await self._vault.open(person, "row", said)
         except Erased:
             raise DataErased from None
 

@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 from libs.kernel import command
 from services.identity.domain.documents import Kind
-from services.identity.domain.events import Particulars, Verdict
-from services.ids import PersonId
+from services.identity.domain.events import Particulars, Statement, Verdict
+from services.ids import PersonId, RollId
 
 
 @command
@@ -44,6 +44,28 @@ class JudgeEntitlements:
 
 
 @command
+class AdmitFromRoll:
+    """A row of a roll: `particulars` are those of somebody new; verdicts are added when it is handled.
+
+    `reachable` says that the row brought a telephone number.
+    """
+
+    person_id: PersonId
+    at: datetime
+    statements: tuple[Statement, ...]
+    roll_id: RollId
+    part: int
+    line: int
+    programme: str
+    outlet: str
+    document: Kind | None = None
+    particulars: Particulars | None = None
+    language: str = "zh"
+    reachable: bool = False
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@command
 class RevealPersonalData:
     """The card centre needs to see a person's data in clear."""
 
@@ -68,4 +90,4 @@ class DestroyKey:
     person_id: PersonId
 
 
-Command = RegisterPerson | StateFact | JudgeEntitlements | RevealPersonalData | ErasePerson | DestroyKey
+Command = RegisterPerson | StateFact | JudgeEntitlements | AdmitFromRoll | RevealPersonalData | ErasePerson | DestroyKey

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
 from services.identity.domain.commands import (
+    AdmitFromRoll,
     Command,
     DestroyKey,
     ErasePerson,
@@ -23,6 +24,7 @@ from services.identity.domain.events import (
     PersonalDataRevealed,
     PersonErased,
     PersonRegistered,
+    RollRow,
     Statement,
     Verdict,
 )
@@ -57,6 +59,8 @@ def decide(command: Command, person: Person) -> Sequence[Event]:
             return state_fact(command, person)
         case JudgeEntitlements():
             return judge(command, person)
+        case AdmitFromRoll():
+            return admit_from_roll(command, person)
         case RevealPersonalData():
             return reveal(command, person)
         case ErasePerson():
@@ -112,7 +116,7 @@ def state_fact(asked: StateFact, person: Person) -> Sequence[Event]:
         reference=asked.reference,
         stated_at=asked.at,
     )
-    if said is not None and replace(new, stated_at=said.stated_at) == said:
+    if _says_the_same(new, said):
         return []
     return [FactStated(person_id=asked.person_id, at=asked.at, statement=new)]
 
@@ -130,6 +134,48 @@ def judge(asked: JudgeEntitlements, person: Person) -> Sequence[Event]:
             return []
         case _:
             assert_never(person)
+
+
+def admit_from_roll(asked: AdmitFromRoll, person: Person) -> Sequence[Event]:
+    """Somebody new is registered, and what her department says of her is judged in the same breath (R41)."""
+    match person:
+        case Unknown():
+            if asked.document is None or asked.particulars is None:
+                raise PersonUnknown
+            entered = PersonRegistered(
+                person_id=asked.person_id,
+                at=asked.at,
+                document=asked.document,
+                particulars=asked.particulars,
+                language=asked.language,
+                judged=True,
+            )
+            contact = ContactGiven(
+                person_id=asked.person_id, at=asked.at, mobile=asked.particulars.mobile, language=asked.language
+            )
+            before: Sequence[Event] = [entered, contact] if asked.reachable else [entered]
+            known = person_desk.fold(before)
+            assert isinstance(known, Known)
+        case Known():
+            before, known = [], person
+        case Erased():
+            raise DataErased
+        case _:
+            assert_never(person)
+    row = RollRow(roll_id=asked.roll_id, part=asked.part, line=asked.line, outlet=asked.outlet)
+    said = [
+        FactStated(person_id=asked.person_id, at=asked.at, statement=new, judged=True)
+        for new in asked.statements
+        if not _says_the_same(new, known.statement(new.department, new.fact))
+    ]
+    judged = []
+    for verdict in asked.verdicts:
+        brings_a_card = verdict.programme == asked.programme and verdict.granted
+        if brings_a_card and known.row != row:
+            judged.append(EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict, row=row))
+        elif not _same(verdict, known.verdict(verdict.programme)):
+            judged.append(EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict))
+    return [*before, *said, *judged]
 
 
 def reveal(asked: RevealPersonalData, person: Person) -> Sequence[Event]:
@@ -153,11 +199,11 @@ def erase(asked: ErasePerson, person: Person) -> Sequence[Event]:
 
 def due(fact: Event) -> Iterator[Due]:
     match fact:
-        case PersonRegistered():
+        case PersonRegistered(judged=False):
             yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
         case FactStated():
             for hour in fact.statement.turns:
-                if hour >= fact.at:
+                if hour > fact.at or (hour == fact.at and not fact.judged):
                     yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
         case EntitlementJudged(verdict=Verdict(holds_until=datetime() as hour)):
             yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
@@ -184,3 +230,7 @@ def _known(person: Person) -> Known:
 def _same(verdict: Verdict, last: Verdict | None) -> bool:
     """A new edition of the bylaws that changes nothing for this person is no news, nor is a fact said once more."""
     return last is not None and replace(verdict, bylaws=last.bylaws, ground=last.ground, used=last.used) == last
+
+
+def _says_the_same(new: Statement, said: Statement | None) -> bool:
+    return said is not None and replace(new, stated_at=said.stated_at) == said

@@ -7,7 +7,7 @@ from libs.kernel import Sealed, event, value
 from libs.kernel.calendar import midnight_after, morning_of
 from libs.kernel.why import FactUsed
 from services.identity.domain.documents import Kind
-from services.ids import PersonId
+from services.ids import PersonId, RollId
 
 
 @value
@@ -55,6 +55,16 @@ class Statement:
 
 
 @value
+class RollRow:
+    """A row of a roll, and the outlet at which a card that it brings is handed out."""
+
+    roll_id: RollId
+    part: int
+    line: int
+    outlet: str
+
+
+@value
 class FunctionVerdict:
     """Whether a person meets the conditions of a function, and what says so; `rule` is the row of the city's table."""
 
@@ -92,13 +102,17 @@ class Verdict:
 
 @event
 class PersonRegistered:
-    """Somebody has shown a document and is known to the city from now on."""
+    """Somebody has shown a document, or stands on a roll, and is known to the city from now on.
+
+    `judged` says that what follows from it was judged in the same breath.
+    """
 
     person_id: PersonId
     at: datetime
     document: Kind
     particulars: Particulars
     language: str
+    judged: bool = False
 
 
 @event
@@ -113,20 +127,29 @@ class ContactGiven:
 
 @event
 class FactStated:
-    """A department has said something of a person; it takes the place of what it said of the same kind before."""
+    """A department has said something of a person; it takes the place of what it said of the same kind before.
+
+    `judged` says that what follows from it now was judged in the same breath.
+    """
 
     person_id: PersonId
     at: datetime
     statement: Statement
+    judged: bool = False
 
 
 @event
 class EntitlementJudged:
-    """What a person is entitled to under one programme has become another; `at` is when its facts turned."""
+    """What a person is entitled to under one programme has become another; `at` is when its facts turned.
+
+    `row` is the row of a roll that gives the person a card without an application, if one does; then it need not be
+    another verdict than before.
+    """
 
     person_id: PersonId
     at: datetime
     verdict: Verdict
+    row: RollRow | None = None
 
 
 @event

@@ -15,6 +15,7 @@ from services.identity.domain.events import (
     PersonalDataRevealed,
     PersonErased,
     PersonRegistered,
+    RollRow,
     Statement,
     Verdict,
 )
@@ -31,6 +32,7 @@ class Known:
     """The person is known; `statements` and `verdicts` are the latest of each department and programme.
 
     `judged_at` is the latest moment for which a verdict was given: nothing is judged as of an earlier one any more.
+    `row` is the latest row of a roll that brought a card.
     """
 
     person_id: PersonId
@@ -41,6 +43,7 @@ class Known:
     statements: tuple[Statement, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     judged_at: datetime | None = None
+    row: RollRow | None = None
 
     def statement(self, department: str, fact: str) -> Statement | None:
         """What this department says of this matter."""
@@ -95,7 +98,7 @@ def evolve(person: Person, fact: Event) -> Person:
             assert isinstance(person, Known)
             elsewhere = (v for v in person.verdicts if v.programme != verdict.programme)
             judged_at = fact.at if person.judged_at is None else max(fact.at, person.judged_at)
-            return replace(person, verdicts=(*elsewhere, verdict), judged_at=judged_at)
+            return replace(person, verdicts=(*elsewhere, verdict), judged_at=judged_at, row=fact.row or person.row)
         case PersonalDataRevealed():
             return person
         case PersonErased():

@@ -42,6 +42,8 @@ def test_a_verdict_is_told_with_its_reasons() -> None:
         "missing": [],
         "functions": [{"function": "transit", "granted": True, "because": "open to all"}],
         "bylaws": "edition-1",
+        "outlet": "",
+        "roll_id": None,
         "at": "2026-10-08T04:00:00Z",
         "may_apply": True,
         "basis": "has a registered household in Zhoushan",

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from libs.kernel import Due
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
@@ -16,6 +18,7 @@ from tests.services.issuance.card_drawer import (
     DRAWN,
     FETCHED,
     GOOD,
+    HALL,
     IN_HAND,
     IN_USE,
     IN_WORK,
@@ -281,3 +284,29 @@ def test_one_card_counts() -> None:
     assert [life.card_id for life in holding.lives] == [CARD, NEXT_CARD]
     assert [life.ended_at for life in holding.lives] == [LATER, None]
     assert holding.current == holding.life_of(NEXT_CARD)
+
+
+class TestWithoutAnApplication:
+    """Who stands on a roll gets a card without asking for one."""
+
+    pytestmark = pytest.mark.requirement("R41")
+    by_roll = replace(note_verdict, outlet=HALL)
+    card = replace(
+        ordered, application_id=None, outlet=HALL, kind=Kind.FIRST, old_card_id=None, approved=True, at=note_verdict.at
+    )
+
+    def test_a_verdict_from_a_roll_orders_the_card(self) -> None:
+        given().when(self.by_roll).then(entitled, self.card)
+        given(entitled).when(self.by_roll).then(self.card)
+
+    def test_a_card_on_its_way_or_in_use_is_enough(self) -> None:
+        given(entitled, self.card).when(self.by_roll).then()
+        given(*IN_WORK).when(self.by_roll).then()
+        given(*IN_USE).when(self.by_roll).then()
+
+    def test_who_is_not_entitled_gets_none(self) -> None:
+        no = replace(self.by_roll, granted=False, because="not resident", functions=(), at=LATER)
+        given().when(no).then(not_entitled)
+
+    def test_it_goes_into_a_batch_as_any_other(self) -> None:
+        given(entitled, self.card).when(take_seat).then(replace(reserved, application_id=None))

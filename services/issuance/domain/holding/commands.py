@@ -10,7 +10,7 @@ from services.issuance.domain.holding.events import FunctionGrant, Kind
 
 @command
 class NoteVerdict:
-    """Identity has judged."""
+    """Identity has judged; `outlet` is where a card goes that is made without an application, if one is."""
 
     holding_id: HoldingId
     person_id: PersonId
@@ -19,6 +19,7 @@ class NoteVerdict:
     because: str
     functions: tuple[FunctionGrant, ...]
     at: datetime
+    outlet: str = ""
 
 
 @command

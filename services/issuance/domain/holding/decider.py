@@ -133,14 +133,10 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
 
 
 def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
-    """An order that was waiting for this verdict is decided by it."""
+    """An order that was waiting for this verdict is decided by it; who stands on a roll need not order (R41)."""
     last = holding.verdicts[-1] if holding.verdicts else None
-    if last is not None and (last.granted, last.because, last.functions) == (
-        asked.granted,
-        asked.because,
-        asked.functions,
-    ):
-        return []
+    said = (last.granted, last.because, last.functions) if last is not None else None
+    is_news = said != (asked.granted, asked.because, asked.functions)
     noted = VerdictNoted(
         holding_id=asked.holding_id,
         person_id=asked.person_id,
@@ -151,7 +147,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         at=asked.at,
     )
     match holding.coming:
-        case Waiting(order=order) if asked.granted:
+        case Waiting(order=order) if is_news and asked.granted:
             return [
                 noted,
                 CardApproved(
@@ -164,7 +160,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
                     at=asked.at,
                 ),
             ]
-        case Waiting(order=order):
+        case Waiting(order=order) if is_news:
             return [
                 noted,
                 CardDeclined(
@@ -177,7 +173,23 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
                     at=asked.at,
                 ),
             ]
-    return [noted]
+        case NothingComing() if asked.outlet and asked.granted and holding.current is None:
+            return [*([noted] if is_news else []), _without_application(asked)]
+    return [noted] if is_news else []
+
+
+def _without_application(asked: NoteVerdict) -> CardOrdered:
+    return CardOrdered(
+        holding_id=asked.holding_id,
+        person_id=asked.person_id,
+        programme=asked.programme,
+        kind=Kind.FIRST,
+        application_id=None,
+        old_card_id=None,
+        outlet=asked.outlet,
+        approved=True,
+        at=asked.at,
+    )
 
 
 def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
