@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -167,11 +167,20 @@ class Carrier:
         """What the city's tables say of somebody of whom nothing else is known; asked once for each tuple of facts."""
         if self._judged_on != sheet.reading.on:
             self._judged, self._judged_on = {}, sheet.reading.on
-        errand, years = sheet.errand, age(row.opened.birth, sheet.reading.on)
+        errand, birth = sheet.errand, row.opened.birth
+        years = age(birth, sheet.reading.on)
         about = (errand.city, errand.department, row.facts, years)
-        if about not in self._judged:
-            self._judged[about] = self._eligibility.verdicts(errand.city, self._said(sheet, row), years, sheet.at)
-        return self._judged[about]
+        if (judged := self._judged.get(about)) is None:
+            said = self._said(sheet, row)
+            judged = self._eligibility.verdicts(errand.city, said, years, sheet.at, birth)
+            turn = any(verdict.holds_until for verdict in judged)  # Then days or birthdays count, and nobody is alike.
+            if turn or self._eligibility.counts_days(errand.city, sheet.at):
+                return judged
+            self._judged[about] = judged
+        return tuple(
+            replace(v, used=tuple(replace(u, valid_from=row.valid_from, stated_at=sheet.at) for u in v.used))
+            for v in judged
+        )
 
     @staticmethod
     def _said(sheet: _Sheet, row: Row) -> tuple[Statement, ...]:

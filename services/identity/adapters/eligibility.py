@@ -123,6 +123,17 @@ class Eligibility:
             at=at,
         )
 
+    def counts_days(self, city: str, at: datetime) -> bool:
+        """Whether a table of this city asks for how long a fact has held, or how long it still will."""
+        days = ("held_days.", "left_days.")
+        open_now = (
+            programme
+            for programme in self._packs[city].programmes
+            if shanghai_day(at) >= max(dated.begins_on for dated in self._dated[city, programme])
+        )
+        tables = (table for programme in open_now for table in self.tables(city, programme, at))
+        return any(field.startswith(days) for table in tables for field in table.fields)
+
     def tables(self, city: str, programme: str, at: datetime) -> tuple[Table, Table]:
         """The two tables that decide under a programme at this moment. Raises PackUnfit before it opens."""
         eligibility, functions = self._dated[city, programme]
