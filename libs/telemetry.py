@@ -1,24 +1,24 @@
 """What operators see: logs for people or machines, metrics, and a trace that travels with every message."""
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
-from opentelemetry.trace import NonRecordingSpan, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from pydantic_core import to_json
 
 SEND_OUTCOMES = ("waiting", "sent", "failed", "uncertain")
 
 _propagator = TraceContextTextMapPropagator()
+_traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 
 class _GivenIds(IdGenerator):
@@ -78,37 +78,39 @@ class Telemetry:
             self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.
 
     @contextmanager
-    def span(self, name: str, parent: str = "") -> Iterator[None]:
-        """A span within `parent` (a traceparent) or the current one. It is recorded only if traces are sampled."""
-        if self._sample or parent:
-            with self._tracer.start_as_current_span(name, _propagator.extract({"traceparent": parent})):
-                yield
-        else:
-            span = NonRecordingSpan(SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), False))
-            with trace.use_span(span):
-                yield
+    def span(self, name: str, parent: str = "") -> Iterator[str]:
+        """A span within `parent` (a traceparent), recorded if traces or the parent are sampled; yields its own."""
+        with self._recorded(name, parent) if self._sample or parent else nullcontext(self._unrecorded()) as own:
+            before = _traceparent.set(own)
+            try:
+                yield own
+            finally:
+                _traceparent.reset(before)
+
+    @contextmanager
+    def _recorded(self, name: str, parent: str) -> Iterator[str]:
+        with self._tracer.start_as_current_span(name, _propagator.extract({"traceparent": parent})) as span:
+            own = span.get_span_context()
+            yield f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"
+
+    def _unrecorded(self) -> str:
+        return f"00-{self._ids.generate_trace_id():032x}-{self._ids.generate_span_id():016x}-00"
 
 
 def current_traceparent() -> str:
     """The W3C traceparent of the current span; empty outside of one."""
-    context = trace.get_current_span().get_span_context()
-    flags = int(context.trace_flags)
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}" if context.is_valid else ""
+    return _traceparent.get()
 
 
 def current_trace_id() -> str:
     """The id that ties together all that one request led to."""
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.trace_id else ""
+    return _traceparent.get()[3:35]
 
 
 def _add_trace(_logger: Any, _method: str, event: Any) -> Any:
     if trace_id := current_trace_id():
         event["trace_id"] = trace_id
     return event
-
-
-_to_json = json.JSONEncoder(ensure_ascii=False, default=repr).encode
 
 
 class _Lines:
@@ -127,7 +129,7 @@ class _Lines:
 def configure_logging(style: str, level: str = "info") -> None:
     """Log to standard error: `json`, one object a line, or `human`."""
     renderer: Any = (
-        structlog.processors.JSONRenderer(lambda line, **_: _to_json(line))
+        structlog.processors.JSONRenderer(lambda line, **_: to_json(line, fallback=repr).decode())
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

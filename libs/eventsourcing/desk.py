@@ -1,8 +1,6 @@
 """Where commands are handled: fold, ask, decide, append – and answer the same when asked the same again."""
 
 import asyncio
-import inspect
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +8,8 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
+
+from pydantic_core import to_json
 
 from libs.eventsourcing.codec import Codec, Upcast, members
 from libs.eventsourcing.store import (
@@ -131,7 +131,7 @@ class Order:
 
     def meta(self) -> str:
         named = ("actor", "channel", "reason", "city", "bylaws", "correlation", "causation", "trace")
-        return json.dumps({name: text for name in named if (text := getattr(self, name))}, ensure_ascii=False)
+        return to_json({name: text for name in named if (text := getattr(self, name))}).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ class Desk(Generic[S]):
             raise StaleView(seen=order.expected, now=standing.version)
         at = self._moment(standing)
         command = ask(standing.state, at)
-        if inspect.isawaitable(command):
+        if hasattr(command, "__await__"):
             command = await command
         if (by := getattr(command, "by", order.hand)) != order.hand:
             raise BorrowedHand(f"{type(command).__name__} by {by!r} came under an order of {order.hand!r}")

@@ -78,10 +78,7 @@ class PostgresStore:
         )
 
     async def append(self, wanted: Append) -> Outcome:
-        outcome = await self._lanes[wanted.shard % LANES].submit(wanted)
-        if isinstance(outcome, Appended):
-            self._bell.ring()
-        return outcome
+        return await self._lanes[wanted.shard % LANES].submit(wanted)
 
     async def _append_all(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         arguments = self._arguments(batch)
@@ -167,6 +164,8 @@ class PostgresStore:
         for table, records in zip(("fact", "outbox", "command", "due"), rows, strict=True):
             if records:
                 await connection.copy_records_to_table(table, schema_name=self._schema, records=records)
+        if any(isinstance(outcome, Appended) for outcome in outcomes):
+            self._bell.ring()
         return outcomes
 
     def _arguments(self, batch: Sequence[Append]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Check digits: small sums that tell a slip of the pen from another number."""
 
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_WORTH = {char: nth for nth, char in enumerate(_ALPHANUMERIC)}
 
 
 def luhn(digits: str) -> str:
@@ -24,11 +25,11 @@ def mod_37_36(text: str) -> str:
     """The check character of ISO 7064 MOD 37,36 that completes a text of `0`-`9` and `A`-`Z`."""
     rest = 36
     for char in text:
-        rest = (rest + _ALPHANUMERIC.index(char)) % 36 or 36
+        rest = (rest + _WORTH[char]) % 36 or 36
         rest = rest * 2 % 37
     return _ALPHANUMERIC[(37 - rest) % 36]
 
 
 def mrz(text: str) -> str:
     """The 7-3-1 check digit of ICAO 9303 for a field of a machine-readable zone (`<` counts as zero)."""
-    return str(sum((0 if c == "<" else _ALPHANUMERIC.index(c)) * (7, 3, 1)[i % 3] for i, c in enumerate(text)) % 10)
+    return str(sum((0 if c == "<" else _WORTH[c]) * (7, 3, 1)[i % 3] for i, c in enumerate(text)) % 10)

@@ -1,6 +1,6 @@
 """The doors of a process: the routes of its services, and those that every process has."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Any, cast
@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from joserfc.jwk import KeySet
 from prometheus_client import generate_latest
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp
 
 from libs.kernel import Clash
 from libs.runtime.figures import ServiceFigures
@@ -120,10 +121,14 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         app.include_router(router)
     install(app, count)
     describe_problems(app)
-    app.add_middleware(Porter, doors=doors, count=count)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(Observe, telemetry=platform.telemetry)
+    _come_in_by(app, lambda fastapi: Observe(BodyLimit(Porter(fastapi, doors, count)), platform.telemetry))
     return app
+
+
+def _come_in_by(app: FastAPI, way: Callable[[ASGIApp], ASGIApp]) -> None:
+    """Everybody comes in by this way; who finds no door stands before FastAPI and its own middleware."""
+    inner = app.build_middleware_stack
+    app.build_middleware_stack = lambda: way(inner())  # type: ignore[method-assign]
 
 
 def _with_their_actions(router: APIRouter) -> Iterator[tuple[APIRoute, str]]:

@@ -4,7 +4,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.telemetry import Telemetry, current_trace_id, current_traceparent, log_for
+from libs.telemetry import Telemetry, current_trace_id, log_for
 from libs.web.problems import problem
 
 log = log_for("http")
@@ -31,8 +31,8 @@ class Observe:
             await send(message)
 
         parent = next((text.decode("latin-1") for name, text in scope["headers"] if name == b"traceparent"), "")
-        with self._telemetry.span("http", parent):
-            named = (b"traceparent", current_traceparent().encode()), (b"x-request-id", current_trace_id().encode())
+        with self._telemetry.span("http", parent) as traceparent:
+            named = (b"traceparent", traceparent.encode()), (b"x-request-id", current_trace_id().encode())
             try:
                 await self._app(scope, receive, answer)
             except Exception as error:
