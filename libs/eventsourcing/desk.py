@@ -1,6 +1,7 @@
 """Where commands are handled: fold, ask, decide, append – and answer the same when asked the same again."""
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +9,6 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
-
-from pydantic_core import to_json
 
 from libs.eventsourcing.codec import Codec, Upcast, members
 from libs.eventsourcing.store import (
@@ -37,6 +36,8 @@ S = TypeVar("S")
 
 ATTEMPTS_MAX = 20
 CACHE_MAX = 20_000
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class KeyReused(Unfit):
@@ -131,7 +132,7 @@ class Order:
 
     def meta(self) -> str:
         named = ("actor", "channel", "reason", "city", "bylaws", "correlation", "causation", "trace")
-        return to_json({name: text for name in named if (text := getattr(self, name))}).decode()
+        return _as_json({name: text for name in named if (text := getattr(self, name))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,12 @@ class PostgresStore:
                 else Declined(refusal, stream) if word == "declined"
                 else Conflict(version)
             )  # fmt: skip
+        self._ring_for(outcomes)
         return outcomes
+
+    def _ring_for(self, outcomes: Sequence[Outcome]) -> None:
+        if any(isinstance(outcome, Appended) for outcome in outcomes):
+            self._bell.ring()
 
     async def append_many(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Rows go in by COPY, at a third of the cost of arrays; where they go is settled under the same locks."""
@@ -124,8 +129,7 @@ class PostgresStore:
             raise
         except Outage as away:  # Nobody can tell whether the commit had got through.
             raise OutcomeUnknown(str(away), away.retry_after_s) from away
-        if any(isinstance(outcome, Appended) for outcome in outcomes):
-            self._bell.ring()
+        self._ring_for(outcomes)
         return outcomes
 
     async def _copied(self, connection: Connection, batch: Sequence[Append]) -> list[Outcome]:
@@ -164,8 +168,7 @@ class PostgresStore:
         for table, records in zip(("fact", "outbox", "command", "due"), rows, strict=True):
             if records:
                 await connection.copy_records_to_table(table, schema_name=self._schema, records=records)
-        if any(isinstance(outcome, Appended) for outcome in outcomes):
-            self._bell.ring()
+        self._ring_for(outcomes)
         return outcomes
 
     def _arguments(self, batch: Sequence[Append]) -> list[Any]:
