@@ -70,7 +70,10 @@ class FactUsed:
 
 @value
 class Why:
-    """The whole answer. `said` is the decision in one sentence; of `missing` any one fact would change a refusal."""
+    """The whole answer. `said` is the decision in one sentence.
+
+    Of `missing`, any one would change a refusal: a fact, or several together as in `stable_job+pension_insured`.
+    """
 
     city: str
     decision: Decision
@@ -108,7 +111,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rule": "依据：{basis}（规则 {rule}）。",
         "dated": "该规定自{valid_from}起施行，{recorded_on}载入，版本 {edition}。",
         "facts": "所据事实：", "fact": "{fact}（{department}，自{valid_from}，{stated_on}告知）",
-        "none": "没有部门提供可据以认定的事实", "missing": "尚缺以下任一项：", "and": "；", "at": "决定时间：{at}。",
+        "none": "没有部门提供可据以认定的事实", "missing": "尚缺以下任一项：", "and": "；", "with": "并且", "at": "决定时间：{at}。",
     },
     "en": {
         "grant": "Granted", "refusal": "Refused", "deadline": "Deadline", "fee": "Fee", "block": "Stopped",
@@ -116,7 +119,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rule": "Basis: {basis} (rule {rule}).",
         "dated": "In force since {valid_from}, written down on {recorded_on}, edition {edition}.",
         "facts": "Facts: ", "fact": "{fact} ({department}, since {valid_from}, told on {stated_on})",
-        "none": "no department has stated one that counts", "missing": "Missing, any one of: ", "and": "; ",
+        "none": "no department has stated one that counts", "missing": "Missing, any one of: ", "and": "; ", "with": " together with ",
         "at": "Decided on {at}.",
     },
 }  # fmt: skip
@@ -144,7 +147,10 @@ def _lines(why: Why, names: Names, language: str) -> Iterator[str]:
     if facts or why.missing:
         yield f"{words['facts']}{words['and'].join(facts) or words['none']}{words['stop']}"
     if why.missing:
-        lacking = [names.named("fact", fact)[language] for fact in why.missing]
+        lacking = [
+            words["with"].join(names.named("fact", fact)[language] for fact in together.split("+"))
+            for together in why.missing
+        ]
         yield f"{words['missing']}{words['and'].join(lacking)}{words['stop']}"
     if why.at is not None:
         yield words["at"].format(at=_day(shanghai_day(why.at), language))

@@ -107,6 +107,7 @@ class FareBylaws:
             }
             for pack in packs
             for programme in pack.programmes
+            if f"{programme}/fares" in pack.files  # A document that nobody rides with has none.
         }
         self._of_the_day: dict[tuple[str, str, date], FareBylaw] = {}
 

@@ -63,10 +63,10 @@ def test_the_same_in_chinese() -> None:
 
 
 def test_a_refusal_without_facts_says_so_and_names_what_is_missing() -> None:
-    refused = replace(granted, decision=Decision.REFUSAL, facts=(), missing=("hukou", "insured_rural"))
+    refused = replace(granted, decision=Decision.REFUSAL, facts=(), missing=("hukou", "study+residence"))
     assert told(refused, Nameless()).en.splitlines()[3:5] == [
         "Facts: no department has stated one that counts.",
-        "Missing, any one of: hukou; insured_rural.",
+        "Missing, any one of: hukou; study together with residence.",
     ]
 
 

@@ -38,8 +38,8 @@ def said(fact: str, department: str = "") -> Statement:
 
 
 def judge(city: str, *facts: str) -> Verdict:
-    (verdict,) = TABLES.verdicts(city, [said(fact) for fact in facts], 30, NOW)
-    return verdict
+    principal, *_ = TABLES.verdicts(city, [said(fact) for fact in facts], 30, NOW)
+    return principal
 
 
 def open_functions(verdict: Verdict) -> set[str]:

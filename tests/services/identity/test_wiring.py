@@ -145,7 +145,7 @@ class Counter:
         return seen
 
     async def verdict(self, person: str) -> dict[str, Any]:
-        (entitlement,) = (await self.look(person))["entitlements"]
+        entitlement, *_ = (await self.look(person))["entitlements"]
         seen: dict[str, Any] = entitlement
         return seen
 
