@@ -111,7 +111,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rule": "依据：{basis}（规则 {rule}）。",
         "dated": "该规定自{valid_from}起施行，{recorded_on}载入，版本 {edition}。",
         "facts": "所据事实：", "fact": "{fact}（{department}，自{valid_from}，{stated_on}告知）",
-        "none": "没有部门提供可据以认定的事实", "missing": "尚缺以下任一项：", "and": "；", "with": "并且", "at": "决定时间：{at}。",
+        "none": "没有部门提供可据以认定的事实", "missing": "尚缺以下任一项：", "and": "；", "with": "并且",
+        "at": "决定时间：{at}。",
     },
     "en": {
         "grant": "Granted", "refusal": "Refused", "deadline": "Deadline", "fee": "Fee", "block": "Stopped",
@@ -119,7 +120,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rule": "Basis: {basis} (rule {rule}).",
         "dated": "In force since {valid_from}, written down on {recorded_on}, edition {edition}.",
         "facts": "Facts: ", "fact": "{fact} ({department}, since {valid_from}, told on {stated_on})",
-        "none": "no department has stated one that counts", "missing": "Missing, any one of: ", "and": "; ", "with": " together with ",
+        "none": "no department has stated one that counts", "missing": "Missing, any one of: ", "and": "; ",
+        "with": " together with ",
         "at": "Decided on {at}.",
     },
 }  # fmt: skip

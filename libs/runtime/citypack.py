@@ -189,7 +189,7 @@ class CityPack:
     @property
     def first_edition(self) -> date:
         """The day on which the first edition was written down."""
-        found: date = self.files["city"].get("recorded", FIRST_EDITION)
+        found: date = self.files.get("city", {}).get("recorded", FIRST_EDITION)
         return found
 
     @property
@@ -206,7 +206,7 @@ class CityPack:
     def programmes(self) -> Sequence[str]:
         """The programmes under which this city issues cards, the principal one first (`programmes` in city.yaml)."""
         there = sorted({path.partition("/")[0] for path in self.files if "/" in path})
-        listed: Sequence[str] = self.files["city"].get("programmes", [])
+        listed: Sequence[str] = self.files.get("city", {}).get("programmes", [])
         return sorted(there, key=lambda one: listed.index(one) if one in listed else len(listed))
 
     @property
@@ -217,7 +217,7 @@ class CityPack:
     def in_both_languages(self, text: str) -> Said:
         """A legal basis: cited by its English title, in Chinese by the title that `sources` in city.yaml gives."""
         chinese = text
-        sources: Mapping[str, str] = self.files["city"].get("sources", {})
+        sources: Mapping[str, str] = self.files.get("city", {}).get("sources", {})
         for english in sorted(sources, key=len, reverse=True):
             chinese = chinese.replace(english, sources[english])
         return Said(zh=chinese, en=text)
