@@ -119,3 +119,9 @@ def years_after(day: date, count: int) -> date:
     """The same day `count` years later; 28 February for a 29th that does not exist."""
     year = day.year + count
     return date(year, day.month, min(day.day, monthrange(year, day.month)[1]))
+
+
+def full_years(born: date, on: date) -> int:
+    """Full years lived on this day; who was born on 29 February is a year older on 28 February of a common year."""
+    years = on.year - born.year
+    return years - (years_after(born, years) > on)

@@ -2,6 +2,7 @@
 
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORTH = {char: nth for nth, char in enumerate(_ALPHANUMERIC)}
+_CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # without I, O, S, V and Z
 
 
 def luhn(digits: str) -> str:
@@ -33,3 +34,19 @@ def mod_37_36(text: str) -> str:
 def mrz(text: str) -> str:
     """The 7-3-1 check digit of ICAO 9303 for a field of a machine-readable zone (`<` counts as zero)."""
     return str(sum((0 if c == "<" else _WORTH[c]) * (7, 3, 1)[i % 3] for i, c in enumerate(text)) % 10)
+
+
+def gb_11714(body: str) -> str:
+    """The check character of an organisation code (GB 11714) behind its eight characters: weights 3 7 9 10 5 8 4 2."""
+    weights = (3, 7, 9, 10, 5, 8, 4, 2)
+    rest = sum(_ALPHANUMERIC.index(char) * weight for char, weight in zip(body, weights, strict=True)) % 11
+    return "0X987654321"[rest]
+
+
+def gb_32100(body: str) -> str:
+    """The check character of a unified social credit code (GB 32100) behind its seventeen: weights 3^i mod 31.
+
+    A sum that leaves no rest gives `0`, not the thirty-first character that there is not.
+    """
+    total = sum(_CREDIT.index(char) * pow(3, place, 31) for place, char in enumerate(body))
+    return _CREDIT[-total % 31]

@@ -13,6 +13,8 @@ class PersonRegistered(Contract, type="identity.PersonRegistered.v1"):
 
     person_id: PersonId
     at: datetime
+    birth: str = ""
+    """Sealed envelope (the person's own key, field `birth`): the `box` of a day as `1985-12-31`; age limits need it."""
 
 
 class FunctionVerdict(BaseModel):

@@ -22,7 +22,7 @@ from services.ids import holding_id
 def tell(fact: Event) -> Contract | None:
     match fact:
         case PersonRegistered():
-            return told.PersonRegistered(person_id=fact.person_id, at=fact.at)
+            return told.PersonRegistered(person_id=fact.person_id, at=fact.at, birth=fact.particulars.birth.box)
         case ContactGiven():
             return told.ContactGiven(
                 person_id=fact.person_id, mobile=fact.mobile.box, language=fact.language, at=fact.at

@@ -17,6 +17,19 @@ class ApplicationSubmitted(Contract, type="issuance.ApplicationSubmitted.v1"):
     receipt_hash: str
     """SHA-256 of the receipt number, in hex; whoever holds the receipt can find the application, nobody else."""
     at: datetime
+    channel: str = ""
+    """`hall`, `community`, `bank`, `unit`, `police` or `online`; empty before channels were told apart."""
+    unit: str = ""
+    """The code of the unit through which the applicant came, if she came through one."""
+
+
+class DeliveryChosen(Contract, type="issuance.DeliveryChosen.v1"):
+    """The applicant wants the card to reach her in another way: `counter`, `agent` or `mail`."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    way: str
+    at: datetime
 
 
 class SupplementAsked(Contract, type="issuance.SupplementAsked.v1"):
@@ -45,6 +58,39 @@ class ApplicationAccepted(Contract, type="issuance.ApplicationAccepted.v1"):
     holding_id: HoldingId
     person_id: PersonId
     promised_by: datetime
+    at: datetime
+    provisional: bool = False
+    """Whether that hour lies in a year whose working days are not published yet."""
+    fee_fen: int = 0
+    fee_approval: str = ""
+    """The reference of the price department's approval; there is no fee without one."""
+
+
+class ReviewAsked(Contract, type="issuance.ReviewAsked.v1"):
+    """An accepted application waits for another authority, which should answer by `review_by`."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    authority: str
+    review_by: datetime
+    at: datetime
+
+
+class ReviewPassed(Contract, type="issuance.ReviewPassed.v1"):
+    """The other authority agrees."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    at: datetime
+
+
+class ReviewOverdue(Contract, type="issuance.ReviewOverdue.v1"):
+    """The other authority has let its hour pass; the application still waits."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    authority: str
     at: datetime
 
 
@@ -236,8 +282,8 @@ class BatchReceived(Contract, type="issuance.BatchReceived.v1"):
 
 
 TELLS = (
-    ApplicationSubmitted, SupplementAsked, ApplicationSupplemented, ApplicationAccepted, ApplicationRejected,
-    ApplicationWithdrawn, CardWaiting, CardApproved, NewCardDeclined, CardReserved, CardProduced, CardSpoiled,
-    CardArrived, CardUnclaimed, CardHandedOver, CardActivated, CardReplaced, CardCancelled, CardExpired, BatchOpened,
-    BatchReturned, BatchReceived,
+    ApplicationSubmitted, DeliveryChosen, SupplementAsked, ApplicationSupplemented, ApplicationAccepted, ReviewAsked,
+    ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved, NewCardDeclined,
+    CardReserved, CardProduced, CardSpoiled, CardArrived, CardUnclaimed, CardHandedOver, CardActivated, CardReplaced,
+    CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

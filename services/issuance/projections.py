@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
+from libs.kernel.ids import city_of
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Cap, Change, Drop, Put, Row, Rows
-from services.ids import CardId, HoldingId
+from services.identity.contracts import PersonErased, PersonRegistered
+from services.ids import ApplicationId, CardId, HoldingId, PersonId
 from services.issuance.contracts import (
     ApplicationAccepted,
     ApplicationRejected,
@@ -24,6 +26,8 @@ from services.issuance.contracts import (
     CardUnclaimed,
     CardWaiting,
     NewCardDeclined,
+    ReviewAsked,
+    ReviewPassed,
     SupplementAsked,
 )
 from services.issuance.domain.usability import Stop
@@ -68,6 +72,29 @@ stop = Table(
     Column("until", DateTime(timezone=True)),
 )
 
+# Applications that nobody has answered yet, or whose card is still on its way; and by when it was promised.
+open_application = Table(
+    "open_application",
+    metadata,
+    Column("application_id", Text, primary_key=True),
+    Column("city", Text),
+    Column("holding_id", Text, index=True),
+    Column("programme", Text),
+    Column("outlet", Text),
+    Column("status", Text),
+    Column("waits_for", Text),
+    Column("promised_by", DateTime(timezone=True)),
+    Column("due_by", DateTime(timezone=True)),
+)
+
+# When each person was born, in an envelope; empty of those whose birthday was never told.
+person = Table(
+    "person",
+    metadata,
+    Column("person_id", Text, primary_key=True),
+    Column("birth", Text),
+)
+
 # Everything that was told about a holding, by anybody.
 timeline = Table(
     "timeline",
@@ -88,7 +115,12 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
     """The changes that one message makes."""
     yield from _timeline(told, message)
     yield from _progress(told)
+    yield from _open_applications(told)
     match told:
+        case PersonRegistered():
+            yield Put(person, {"person_id": told.person_id, "birth": told.birth})
+        case PersonErased():
+            yield Put(person, {"person_id": told.person_id, "birth": ""})
         case CardApproved():
             yield Put(
                 queue,
@@ -132,6 +164,10 @@ def _progress(told: Contract) -> Iterator[Change]:
             row |= {"status": "submitted", "reason": ""}
         case ApplicationAccepted():
             row |= {"status": "accepted", "promised_by": told.promised_by}
+        case ReviewAsked():
+            row |= {"status": "reviewing"}
+        case ReviewPassed():
+            row |= {"status": "accepted"}
         case ApplicationRejected():
             row |= {"status": "rejected", "reason": told.reason}
         case ApplicationWithdrawn():
@@ -157,6 +193,50 @@ def _progress(told: Contract) -> Iterator[Change]:
         case _:
             return
     yield Put(progress, row | {"since": told.at})
+
+
+_OVER = (ApplicationRejected, ApplicationWithdrawn, NewCardDeclined, CardUnclaimed, CardHandedOver)
+
+
+def _open_applications(told: Contract) -> Iterator[Change]:
+    """What somebody still waits for, and until when she should have to."""
+    application = getattr(told, "application_id", None)
+    if application is None:
+        return
+    row: dict[str, object] = {"application_id": application}
+    match told:
+        case ApplicationSubmitted():
+            row |= {
+                "city": city_of(told.holding_id),
+                "holding_id": told.holding_id,
+                "programme": told.programme,
+                "outlet": told.outlet,
+                "status": "submitted",
+                "waits_for": "",
+            }
+        case SupplementAsked():
+            row |= {"status": "supplement_needed", "waits_for": "applicant"}
+        case ApplicationSupplemented():
+            row |= {"status": "submitted", "waits_for": ""}
+        case ApplicationAccepted():
+            row |= {"status": "accepted", "promised_by": told.promised_by, "due_by": told.promised_by}
+        case ReviewAsked():
+            row |= {"status": "reviewing", "waits_for": told.authority, "due_by": told.review_by}
+        case ReviewPassed():
+            row |= {"status": "accepted", "waits_for": ""}
+        case CardWaiting():
+            row |= {"status": "waiting_for_eligibility", "waits_for": "identity"}
+        case CardApproved():
+            row |= {"status": "approved", "waits_for": ""}
+        case CardArrived():  # The promise is kept; whoever does not come is no concern of the promise.
+            yield Drop(open_application, row)
+            return
+        case _ if isinstance(told, _OVER):
+            yield Drop(open_application, row)
+            return
+        case _:
+            return
+    yield Put(open_application, row)
 
 
 def _timeline(told: Contract, message: Message) -> Iterator[Change]:
@@ -196,6 +276,22 @@ class IssuanceQuestions:
     async def progress_of(self, receipt: str) -> Row | None:
         """How far the application with this receipt number is; None for a number that was never given out."""
         return await self._rows.one(progress, receipt_hash=receipt_hash(receipt))
+
+    async def open_applications_of(self, holding_id: HoldingId) -> Sequence[ApplicationId]:
+        """Applications of this holding that nobody has answered for good, as far as was heard."""
+        rows = await self._rows.many(open_application, "application_id", 20, holding_id=holding_id)
+        return [ApplicationId(row["application_id"]) for row in rows]
+
+    async def longest_promised(self, city: str, outlet: str, most: int) -> Sequence[Row]:
+        """Open applications of a city, or of one outlet of it, those first whose promise runs out first."""
+        if outlet:
+            return await self._rows.many(open_application, "due_by", most, city=city, outlet=outlet)
+        return await self._rows.many(open_application, "due_by", most, city=city)
+
+    async def birth_of(self, person_id: PersonId) -> str | None:
+        """The envelope with a person's birthday; empty if it was never told, None if the person was not."""
+        row = await self._rows.one(person, person_id=person_id)
+        return None if row is None else row["birth"] or ""
 
     async def stops_of(self, card_id: CardId) -> Sequence[Stop]:
         """Every stretch in which the loss desk has stopped a function of this card."""

@@ -29,8 +29,14 @@ def tell_of_application(fact: paper.Event) -> Contract | None:
                 outlet=fact.outlet,
                 receipt_hash=receipt_hash(fact.receipt),
                 at=at,
+                channel=fact.channel.value,
+                unit=fact.unit,
             )
-        case paper.SupplementAsked():
+        case paper.WayChosen():
+            return told.DeliveryChosen(
+                application_id=fact.application_id, holding_id=holding_id, way=fact.way.value, at=at
+            )
+        case paper.SupplementAsked() | paper.ReviewQuestioned():
             return told.SupplementAsked(
                 application_id=fact.application_id,
                 holding_id=holding_id,
@@ -48,8 +54,26 @@ def tell_of_application(fact: paper.Event) -> Contract | None:
                 person_id=fact.person_id,
                 promised_by=fact.promised_by,
                 at=at,
+                provisional=fact.provisional,
+                fee_fen=fact.fee_fen,
+                fee_approval=fact.fee_approval,
             )
-        case paper.ApplicationRejected():
+        case paper.ReviewAsked():
+            return told.ReviewAsked(
+                application_id=fact.application_id,
+                holding_id=holding_id,
+                person_id=fact.person_id,
+                authority=fact.authority,
+                review_by=fact.review_by,
+                at=at,
+            )
+        case paper.ReviewPassed():
+            return told.ReviewPassed(application_id=fact.application_id, holding_id=holding_id, at=at)
+        case paper.ReviewOverdue():
+            return told.ReviewOverdue(
+                application_id=fact.application_id, holding_id=holding_id, authority=fact.authority, at=at
+            )
+        case paper.ApplicationRejected() | paper.ReviewRefused():
             return told.ApplicationRejected(
                 application_id=fact.application_id,
                 holding_id=holding_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.identity.contracts import EntitlementJudged
+from services.identity.contracts import EntitlementJudged, PersonErased, PersonRegistered
 from services.issuance.domain.holding.commands import Command, EndCard, NoteVerdict, OrderNewCard
 from services.issuance.domain.holding.events import FunctionGrant, Kind
 from services.loss.contracts import (
@@ -31,6 +31,7 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
         ),
         at=told.at,
         outlet=told.outlet,
+        facts=tuple(fact.partition(" ")[0] for fact in told.facts_used),
     )
 
 
@@ -60,6 +61,8 @@ REACTIONS = (
     when_a_card_is_cancelled_end_it,
 )
 HEARS = (
+    PersonRegistered,
+    PersonErased,
     EntitlementJudged,
     CardStopped,
     CardWoken,

@@ -14,6 +14,7 @@ from services.issuance.domain.application.state import (
     Accepted,
     Application,
     Rejected,
+    Reviewing,
     Submitted,
     SupplementNeeded,
     Withdrawn,
@@ -41,9 +42,22 @@ class ApplicationView(BaseModel):
     receipt: str
     programme: str
     outlet: str
-    status: Literal["submitted", "supplement_needed", "accepted", "rejected", "withdrawn"]
+    status: Literal[
+        "submitted", "supplement_needed", "reviewing", "review_questions", "accepted", "rejected", "withdrawn"
+    ]
     submitted_at: datetime
     documents: list[str]
+    channel: str = ""
+    way: str = "counter"
+    """How the card reaches its holder: `counter`, `agent` or `mail`."""
+    flags: list[str] = []
+    """What the reviewer should look at, for example a proof without a photograph."""
+    authority: str = ""
+    """The other authority for which the application waits."""
+    review_by: datetime | None = None
+    """By when that authority should answer."""
+    review_overdue: bool = False
+    fee_fen: int = 0
     promised_by: datetime | None = None
     """By when the card is ready, counted once, at acceptance."""
     provisional: bool = False
@@ -62,6 +76,9 @@ class ApplicationView(BaseModel):
             "outlet": paper.outlet,
             "submitted_at": paper.submitted_at,
             "documents": list(paper.documents),
+            "channel": paper.channel.value,
+            "way": paper.way.value,
+            "flags": list(paper.flags),
         }
         match application:
             case Submitted():
@@ -73,6 +90,18 @@ class ApplicationView(BaseModel):
                     status="accepted",
                     promised_by=application.promised_by,
                     provisional=application.provisional,
+                    fee_fen=application.fee_fen,
+                    **known,
+                )
+            case Reviewing():
+                return cls(
+                    status="review_questions" if application.asked else "reviewing",
+                    promised_by=application.promised_by,
+                    provisional=application.provisional,
+                    reason=application.asked,
+                    authority=application.authority,
+                    review_by=application.review_by,
+                    review_overdue=application.overdue,
                     **known,
                 )
             case Rejected():
@@ -215,6 +244,34 @@ class ProgressView(BaseModel):
     advice: str
 
 
+class LetterView(BaseModel):
+    """A commitment letter; a signature is bound to `sha256`, and so to these very words."""
+
+    programme: str
+    language: str
+    text: str
+    sha256: str
+
+
+class OverdueEntry(BaseModel):
+    """An application that has waited longer than was promised."""
+
+    application_id: str
+    programme: str
+    outlet: str
+    status: str
+    waits_for: str
+    """Who must act: `applicant`, `identity`, an authority; empty while it is the city's own turn."""
+    due_by: datetime
+    promised_by: datetime | None
+
+
+class OverdueView(BaseModel):
+    """Promises that were not kept, the oldest first."""
+
+    applications: list[OverdueEntry]
+
+
 class TimelineEntry(BaseModel):
     """Something that happened."""
 
@@ -327,6 +384,8 @@ ADVICE = {
     "submitted": "A clerk will look at the papers.",
     "supplement_needed": "Something is missing: bring it to the outlet where you applied.",
     "accepted": "The papers are in order; the card is being approved.",
+    "reviewing": "The papers are in order; the authority where you are registered looks at the case.",
+    "mailed": "The card is in the post; sign for it with a valid document.",
     "waiting_for_eligibility": "We wait for a department to confirm what entitles you.",
     "approved": "The card goes into the next production batch.",
     "in_production": "The card is being made.",

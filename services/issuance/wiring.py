@@ -16,8 +16,9 @@ from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.contracts import TELLS
 from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application import events as paper_events
+from services.issuance.domain.application.commands import SubmitApplication
 from services.issuance.domain.application.decider import applications
-from services.issuance.domain.application.state import Absent, Application
+from services.issuance.domain.application.state import Absent, Application, Reviewing
 from services.issuance.domain.batch import commands as batch_commands
 from services.issuance.domain.batch import events as batch_events
 from services.issuance.domain.batch.decider import batches
@@ -39,7 +40,8 @@ from services.issuance.routes import router
 def _outlet_and_person_of(application: Application) -> Mapping[str, str]:
     if isinstance(application, Absent):
         return {}
-    return {"outlet": application.paper.outlet, "person": application.paper.person_id}
+    authority = application.authority if isinstance(application, Reviewing) else "nobody"
+    return {"outlet": application.paper.outlet, "person": application.paper.person_id, "department": authority}
 
 
 def _person_of(holding: Holding) -> Mapping[str, str]:
@@ -90,6 +92,8 @@ def build(platform: Platform) -> Service:
         """A card that arrives is kept as long as the city says; a new card is ordered when that is decided here."""
         if isinstance(command, OrderNewCard):
             return replace(command, at=max(command.at, at))
+        if isinstance(command, SubmitApplication) and command.under is None:
+            return replace(command, under=bylaws.at(city_of(command.person_id), command.programme, command.at))
         if isinstance(command, NoteArrival) and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command

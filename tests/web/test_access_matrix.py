@@ -59,6 +59,7 @@ QUERIES = {
     "/v1/holdings": {"person_id": SOMEBODY},
     "/v1/organisations": {"city": ZHOUSHAN},
     "/v1/outlets": {"city": ZHOUSHAN},
+    "/v1/commitment-letters/{programme}": {"city": ZHOUSHAN},
     "/v1/cards/{card_id}/liability": {"function": "medical"},
 }
 SIGNED = {"document": "id_card"}
@@ -72,6 +73,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/applications": {
         "person_id": SOMEBODY, "programme": "citizen-card", "documents": ["id_card"], "portrait": "AAAA",
     },
+    "/v1/police-applications": {
+        "person_id": SOMEBODY, "programme": "citizen-card", "documents": ["id_card"], "portrait": "AAAA",
+        "reference": "P-2026-1", "collect_at": "zs-hall",
+    },
+    "/v1/applications/{application_id}/deliveries": {"way": "mail"},
+    "/v1/applications/{application_id}/reviews": {"verdict": "approve"},
     "/v1/applications/{application_id}/supplement-requests": {"reason": "the photograph is blurred"},
     "/v1/applications/{application_id}/rejections": {"reason": "withdrawn elsewhere"},
     "/v1/applications/{application_id}/withdrawals": {"reason": "not wanted any more"},
@@ -112,7 +119,7 @@ def caller(role: str) -> Caller:
         case "merchant":
             return Caller("merchant-m", role, ZHOUSHAN, outlet="zs-bus")
         case "department":
-            return Caller("hrss-m", role, ZHOUSHAN, department="hrss")
+            return Caller("police-m", role, ZHOUSHAN, department="police")
         case "citizen":
             return Caller("citizen-m", role, ZHOUSHAN, person=SOMEBODY)
         case "operator":
@@ -187,7 +194,8 @@ async def test_a_card_is_handed_over_where_it_lies(town: Town) -> None:
 
 async def test_a_citizen_touches_nothing_but_her_own(town: Town) -> None:
     person, card = await a_card_at_the_outlet(town)
-    papers = {"person_id": person, "programme": "citizen-card", "documents": ["id_card"], "portrait": PORTRAIT}
+    applicant = await registered(town, CLERK, HRSS)
+    papers = {"person_id": applicant, "programme": "citizen-card", "documents": ["id_card"], "portrait": PORTRAIT}
     application = (await town.post(CLERK, "/v1/applications", papers))["application_id"]
     holder = Caller("holder-m", "citizen", ZHOUSHAN, person=person)
     for stranger in (replace(holder, id="stranger-m", person=SOMEBODY), replace(holder, id="empty-m", person="")):
@@ -196,8 +204,10 @@ async def test_a_citizen_touches_nothing_but_her_own(town: Town) -> None:
         await town.get(stranger, "/v1/holdings", person_id=person, expect=403)
         await town.post(stranger, f"/v1/cards/{card}/activations", expect=403)
         await town.post(stranger, f"/v1/applications/{application}/withdrawals", {"reason": "mine"}, expect=403)
+        await town.post(stranger, "/v1/applications", papers | {"collect_at": "zs-hall"}, expect=403)
     await town.get(holder, f"/v1/cards/{card}")
-    await town.post(holder, f"/v1/applications/{application}/withdrawals", {"reason": "not wanted any more"})
+    applying = replace(holder, id="applicant-m", person=applicant)
+    await town.post(applying, f"/v1/applications/{application}/withdrawals", {"reason": "not wanted any more"})
 
 
 async def test_a_clerk_without_an_outlet_is_no_clerk(town: Town) -> None:

@@ -1,19 +1,17 @@
 """Identity documents as values: what a number says of its holder, and when two documents are the same person's."""
 
 import re
-import unicodedata
 from datetime import date
 from enum import StrEnum
 from typing import assert_never
 
 from libs.kernel import Unfit, value
 from libs.kernel.checkdigits import mod_11_2, mrz
+from libs.kernel.writing import normalised
 
 _TEXT_CHARS_MAX = 64
 _AGE_YEARS_MAX = 150
 _HMT_AREAS = ("810000", "820000", "830000")
-_DROPPED = {"Zs", "Zl", "Zp", "Cc", "Cf", "Pd", "Ps", "Pe"}  # spaces, controls, dashes and brackets
-_ASCII_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class Kind(StrEnum):
@@ -126,12 +124,6 @@ def read(kind: Kind, text: str, on: date, issuer: str = "") -> Document:
         if looks_like := _looks_like(number, on):
             raise KindMistaken(looks_like=looks_like, kind=_NAMES[kind]) from None
         raise refusal from None
-
-
-def normalised(text: str) -> str:
-    """A number as we keep it: plain digits and capitals, without spaces, dashes and brackets."""
-    plain = "".join(unicodedata.normalize("NFKC", char) for char in text)
-    return "".join(c for c in plain if unicodedata.category(c) not in _DROPPED).translate(_ASCII_UPPER)
 
 
 def mask(number: str) -> str:

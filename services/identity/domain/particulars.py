@@ -3,7 +3,7 @@
 from datetime import date
 
 from libs.kernel import Unfit
-from libs.kernel.calendar import years_after
+from libs.kernel.calendar import full_years
 from services.identity.domain.documents import Document
 
 _AGE_YEARS_MAX = 150
@@ -36,10 +36,7 @@ def born(document: Document, said: date | None, on: date) -> date:
     return birth
 
 
-def age(birth: date, on: date) -> int:
-    """Full years lived on this day; who was born on 29 February is a year older on 28 February of a common year."""
-    years = on.year - birth.year
-    return years - (years_after(birth, years) > on)
+age = full_years
 
 
 def mask_name(name: str) -> str:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 from libs.kernel import Unfit
 from libs.kernel.calendar import shanghai_day
 from libs.runtime.citypack import CityPacks
+from services.issuance.adapters.rules import rules_of
+from services.issuance.domain.application.counter import ProgrammeNotOpen
+from services.issuance.domain.applying import Channel
 from services.issuance.domain.bylaw import (
     Activation,
     CatalogueEntry,
@@ -39,7 +42,8 @@ class PromiseData(_Data):
 
 class CatalogueData(_Data):
     function: str
-    opens: Literal["with_the_card", "at_an_outlet", "at_the_bank"]
+    opens: Literal["with_the_card", "by_the_holder", "at_an_outlet", "at_the_bank"]
+    reopens: bool = False
 
 
 class IssuanceBylaws:
@@ -47,6 +51,7 @@ class IssuanceBylaws:
 
     def __init__(self, packs: CityPacks) -> None:
         self._packs = packs
+        self._rules = rules_of(packs)
         self._of_the_day: dict[tuple[str, str, date], IssuanceBylaw] = {}
         self._numbers = {
             (pack.code, programme): str(pack.files[f"{programme}/programme"]["number"])
@@ -74,9 +79,12 @@ class IssuanceBylaws:
         }
 
     def at(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
-        """The rules of a programme that hold at this moment. Raises ProgrammeUnknown."""
+        """The rules of a programme that hold at this moment. Raises ProgrammeUnknown, or ProgrammeNotOpen."""
         if (city, programme) not in self._dated:
             raise ProgrammeUnknown(programmes=", ".join(self.programmes(city)))
+        first = max(values[0].from_ for values in self._dated[city, programme].values())
+        if shanghai_day(moment) < first:
+            raise ProgrammeNotOpen(opens_on=first)
         day = (city, programme, shanghai_day(moment))
         if day not in self._of_the_day:
             self._of_the_day[day] = self._read(city, programme, moment)
@@ -102,9 +110,16 @@ class IssuanceBylaws:
             agent_may_collect=dated["agent_may_collect"],
             portrait=dated["portrait"],
             catalogue=tuple(
-                CatalogueEntry(function=one.function, opens=Opens(one.opens)) for one in dated["catalogue"]
+                CatalogueEntry(function=one.function, opens=Opens(one.opens), reopens=one.reopens)
+                for one in dated["catalogue"]
             ),
+            **self._rules[city, programme].at(moment),
         )
+
+    def channel_of(self, city: str, outlet: str) -> Channel:
+        """The way to a card that an outlet is: its kind. Raises OutletUnknown."""
+        self.outlet(city, outlet)
+        return Channel(self._packs[city].outlet_kinds[outlet])
 
     def programmes(self, city: str) -> list[str]:
         return [programme for code, programme in self._dated if code == city]

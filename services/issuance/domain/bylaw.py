@@ -11,6 +11,8 @@ from libs.kernel.calendar import (
     shanghai_day,
     years_after,
 )
+from services.issuance.domain.applying import FREE, Applying, Channel, Fee
+from services.issuance.domain.collecting import Collecting
 
 
 class PromiseUnit(StrEnum):
@@ -30,6 +32,7 @@ class Opens(StrEnum):
     """What opens a function that the card bears."""
 
     WITH_THE_CARD = "with_the_card"
+    BY_THE_HOLDER = "by_the_holder"
     AT_AN_OUTLET = "at_an_outlet"
     AT_THE_BANK = "at_the_bank"
 
@@ -68,6 +71,8 @@ class CatalogueEntry:
 
     function: str
     opens: Opens
+    reopens: bool = False
+    """Whether it must be opened again on a new card in place of an old one."""
 
 
 @value
@@ -86,9 +91,31 @@ class IssuanceBylaw:
     agent_may_collect: bool
     portrait: str
     catalogue: tuple[CatalogueEntry, ...]
+    applying: Applying = Applying()
+    collecting: Collecting = Collecting()
+    promises: tuple[tuple[Channel, Promise], ...] = ()
+    fees: tuple[tuple[str, Fee], ...] = ()
 
-    def promised_by(self, accepted_at: datetime) -> Deadline:
-        return self.promise.falls_due(accepted_at, self.calendar)
+    def promised_by(self, accepted_at: datetime, channel: Channel | None = None) -> Deadline:
+        """The promise of this channel, or the programme's own where the channel has none."""
+        promise = next((one for name, one in self.promises if name is channel), self.promise)
+        return promise.falls_due(accepted_at, self.calendar)
+
+    def fee_of(self, kind: str) -> Fee:
+        """What a card of this kind (`first`, `reissue`, `replacement`) costs."""
+        return next((fee for name, fee in self.fees if name == kind), FREE)
+
+    def reminders(self, arrived_at: datetime) -> tuple[datetime, ...]:
+        """When the holder is reminded of a card that still waits (UTC)."""
+        hours = (end_of_calendar_day(days, arrived_at).at.astimezone(UTC) for days in self.collecting.remind_days)
+        return tuple(hour for hour in sorted(hours) if hour < self.kept_until(arrived_at))
+
+    def destroyed_at(self, arrived_at: datetime) -> datetime | None:
+        """When a card that nobody fetched is destroyed (UTC); None where the city has not said."""
+        if not self.collecting.destroyed_after_days:
+            return None
+        days = self.kept_days + self.collecting.destroyed_after_days
+        return end_of_calendar_day(days, arrived_at).at.astimezone(UTC)
 
     def valid_to(self, activated_at: datetime) -> datetime:
         """24:00 (UTC) of the last day on which the card is valid."""

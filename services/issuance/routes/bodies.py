@@ -6,10 +6,11 @@ from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from libs.web.bodies import Body, Text
+from services.issuance.adapters.rules import PaperKind
 
-Document = Literal[
-    "id_card", "household_book", "residence_permit", "temporary_residence_permit", "passport", "social_security_card"
-]
+Document = PaperKind
+Receipt = Annotated[str, StringConstraints(max_length=40)]
+Portrait = Annotated[str, StringConstraints(max_length=200_000)]
 
 
 class AgentBody(Body):
@@ -21,16 +22,89 @@ class AgentBody(Body):
     """The agent's own document."""
 
 
-class ApplicationBody(Body):
-    """A request for a card."""
+class PaperBody(Body):
+    """A paper on the counter that is not simply the applicant's own document in the original."""
 
-    person_id: Annotated[str, StringConstraints(max_length=30)]
+    kind: Document
+    whose: Literal["holder", "guardian", "agent", "delegate", "unit"] = "holder"
+    original: bool = True
+    copied: bool = False
+    """Whether a copy was handed in."""
+    photo: bool = True
+    """Whether a face is on it."""
+
+
+class CommitmentBody(Body):
+    """A signature under the commitment letter that was shown."""
+
+    language: Literal["zh", "en"]
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    """The hash that came with the text, so that the signature is bound to these very words."""
+    signed_by: Literal["applicant", "guardian"]
+
+
+class LegacyCardBody(Body):
+    """Whether the applicant has the older card that the programme asks for."""
+
+    held: bool
+    number: Annotated[str, StringConstraints(strip_whitespace=True, min_length=4, max_length=32)] | None = None
+    """The number on it, as it is printed."""
+
+
+Papers = Annotated[list[PaperBody], Field(max_length=20)]
+Circumstances = Annotated[list[Literal["relation_not_registered"]], Field(max_length=5)]
+PersonField = Annotated[str, StringConstraints(max_length=30)]
+
+
+class AskedBody(Body):
+    """What every request for a card brings, through whichever channel."""
+
+    person_id: PersonField
     programme: Text
     documents: Annotated[list[Document], Field(min_length=1, max_length=6)]
-    """The valid documents that were shown."""
-    portrait: Annotated[str, StringConstraints(max_length=200_000)]
-    """The portrait: a JPEG in base64."""
+    """The valid documents of the applicant that were shown."""
+    portrait: Portrait | None = None
+    """The portrait: a JPEG in base64. Left out where none is needed, or one is on file."""
+    papers: Papers = []
+    """Further papers, and those of other people."""
+    circumstances: Circumstances = []
     agent: AgentBody | None = None
+    commitment: CommitmentBody | None = None
+    legacy_card: LegacyCardBody | None = None
+    delivery: Literal["counter", "agent", "mail"] = "counter"
+    """How the card is to reach its holder."""
+    taken: Literal["on_site", "brought", "on_file"] | None = None
+    """Where the portrait comes from."""
+    kind: Literal["first", "temporary"] = "first"
+
+
+class ApplicationBody(AskedBody):
+    """A request for a card."""
+
+    collect_at: Text | None = None
+    """Online: the outlet at which the papers are looked at and the card is collected."""
+
+
+class PoliceApplicationBody(AskedBody):
+    """A request for a card, made in the same act as one for an ID card."""
+
+    reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{3,39}$")]
+    """The police's own number of the act; sent again, however often, it is the same request."""
+    collect_at: Text
+
+
+class DeliveryBody(Body):
+    """How the card is to reach its holder."""
+
+    way: Literal["counter", "agent", "mail"]
+
+
+class ReviewBody(Body):
+    """What the other authority says."""
+
+    verdict: Literal["approve", "reject", "ask"]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    """Needed for anything but `approve`."""
 
 
 class ReasonBody(Body):
@@ -43,7 +117,8 @@ class SupplementBody(Body):
     """What was missing."""
 
     documents: Annotated[list[Document], Field(max_length=6)] = []
-    portrait: Annotated[str, StringConstraints(max_length=200_000)] | None = None
+    portrait: Portrait | None = None
+    papers: Papers = []
 
 
 class NothingToAdd(Body):

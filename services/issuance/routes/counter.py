@@ -5,37 +5,54 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from libs.kernel import CalendarUnknown
-from libs.kernel.ids import city_of
+from libs.kernel import CalendarUnknown, Unfit
+from libs.kernel.ids import city_of, derived
 from libs.web.access import allowed
 from libs.web.call import Call
 from libs.web.problems import refusals
-from services.ids import ApplicationId, IdMistyped, PersonId, application_id, holding_id, holding_of_application, known
-from services.issuance.adapters.bylaws import OutletUnknown, ProgrammeUnknown
+from services.ids import ApplicationId, IdMistyped, application_id, holding_of_application
 from services.issuance.domain.application import decider as paper
 from services.issuance.domain.application.commands import (
     AcceptApplication,
+    AnswerReview,
     AskSupplement,
+    ChooseWay,
     RejectApplication,
-    SubmitApplication,
     SupplementApplication,
     WithdrawApplication,
 )
-from services.issuance.domain.application.events import Agent
-from services.issuance.domain.application.state import Absent, Accepted, Application, SupplementNeeded
+from services.issuance.domain.application.counter import DocumentsMissing, MinorNeedsGuardian, WayNotOffered
+from services.issuance.domain.application.state import (
+    Absent,
+    Accepted,
+    Application,
+    Reviewing,
+    Submitted,
+    SupplementNeeded,
+)
+from services.issuance.domain.applying import Channel, Way
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding import decider as cards
 from services.issuance.domain.holding.commands import WithdrawOrder
 from services.issuance.domain.holding.state import Holding
+from services.issuance.domain.papers import PapersMissing
 from services.issuance.routes.bodies import (
     ApplicationBody,
     ApplicationPath,
+    DeliveryBody,
     NothingToAdd,
+    PoliceApplicationBody,
     ReasonBody,
+    ReviewBody,
     SupplementBody,
 )
-from services.issuance.routes.hands import PORTRAITS, Hands, PersonErased, receipt_number
+from services.issuance.routes.hands import PORTRAITS, Hands, PersonErased
+from services.issuance.routes.taking_in import TAKING_IN, Request, shown, take_in, whom
 from services.issuance.views import ApplicationView
+
+
+class ReasonMissing(Unfit):
+    """Say why: the applicant is told."""
 
 
 def counter(routes: APIRouter, hands: Hands) -> None:
@@ -45,43 +62,50 @@ def counter(routes: APIRouter, hands: Hands) -> None:
     @routes.post(
         "/v1/applications",
         status_code=201,
-        responses=refusals(
-            IdMistyped, ProgrammeUnknown, OutletUnknown, PersonErased, paper.DocumentsMissing, paper.GuardianNeeded,
-            *PORTRAITS,
-        ),
+        responses=refusals(*TAKING_IN),
         dependencies=[allowed("issuance:apply")],
-    )  # fmt: skip
+    )
     async def apply_for_a_card(said: ApplicationBody, call: Call) -> ApplicationView:
-        """Take in a request at the counter, with documents and a portrait; keep the receipt number."""
-        person = PersonId(known(said.person_id))
+        """Take in a request at the counter, or online from a citizen for herself; keep the receipt number."""
+        person, holding = whom(said)
+        here, online = city_of(person), call.channel == "online"
+        call.allow(city=here, person=person)
+        outlet = said.collect_at or "" if online else call.caller.outlet
+        channel = bylaws.channel_of(here, outlet)
+        asked = Request(
+            said=said,
+            person=person,
+            holding=holding,
+            application=application_id(holding, call.command_id),
+            outlet=outlet,
+            channel=Channel.ONLINE if online else channel,
+            secret=call.secret,
+        )
+        return await take_in(hands, call, asked)
+
+    @routes.post(
+        "/v1/police-applications",
+        status_code=201,
+        responses=refusals(*TAKING_IN),
+        dependencies=[allowed("issuance:apply-police")],
+    )
+    async def apply_with_the_id_card(said: PoliceApplicationBody, call: Call) -> ApplicationView:
+        """Take in a request that the police pass on: sent again under whatever key, their number makes it one."""
+        person, holding = whom(said)
         here = city_of(person)
         call.allow(city=here)
-        bylaws.outlet(here, call.caller.outlet)
-        holding = holding_id(person, said.programme)
-        application = application_id(holding, call.command_id)
-
-        def submit(portrait: str, at: datetime) -> SubmitApplication:
-            return SubmitApplication(
-                application_id=application,
-                holding_id=holding,
-                person_id=person,
-                programme=said.programme,
-                outlet=call.caller.outlet,
-                documents=tuple(said.documents),
-                portrait=portrait,
-                agent=Agent(relation=said.agent.relation, document=said.agent.document) if said.agent else None,
-                receipt=receipt_number(call.secret),
-                at=at,
-                under=bylaws.at(here, said.programme, at),
-            )
-
-        probe = submit("", hands.city.now())
-        paper.decide(probe, Absent())  # Papers that will be refused leave no portrait behind.
-        portrait = await hands.keep_portrait(person, said.portrait, probe.under)
-        receipt = await call.handle(
-            applications, application, lambda _now, at: submit(portrait, at), city=here, correlation=holding
+        bylaws.outlet(here, said.collect_at)
+        number = derived("police", call.caller.department, said.reference)
+        asked = Request(
+            said=said,
+            person=person,
+            holding=holding,
+            application=application_id(holding, number),
+            outlet=said.collect_at,
+            channel=Channel.POLICE,
+            secret=call.secret,
         )
-        return ApplicationView.of(application, receipt.state)
+        return await take_in(hands, call, asked)
 
     @routes.get(
         "/v1/applications/{application_id}",
@@ -100,21 +124,71 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         "/v1/applications/{application_id}/acceptances",
         status_code=201,
         responses=refusals(
-            IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided, paper.SupplementPending, CalendarUnknown
+            IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided, paper.SupplementPending, CalendarUnknown,
+            MinorNeedsGuardian, PapersMissing, DocumentsMissing,
         ),
         dependencies=[allowed("issuance:decide")],
-    )
+    )  # fmt: skip
     async def accept_an_application(
         application_id: ApplicationPath, _said: NothingToAdd, call: Call
     ) -> ApplicationView:
-        """The clerk has seen the person and the papers; the promise runs from here."""
+        """The clerk has seen the person and the papers; the promise runs from here, and the age counts today."""
 
-        def ask(now: Application, at: datetime) -> AcceptApplication:
-            return AcceptApplication(
-                application_id=ApplicationId(application_id), at=at, under=of_paper(application_id, now, at)
+        async def ask(now: Application, at: datetime) -> AcceptApplication:
+            under = of_paper(application_id, now, at)
+            assert not isinstance(now, Absent)
+            turns_on_age = isinstance(now, Submitted) and under.applying.needs_age(
+                now.paper.agent is not None, bool(now.paper.portrait)
+            )
+            age = await hands.age_of(now.paper.person_id, at) if turns_on_age else None
+            return AcceptApplication(application_id=ApplicationId(application_id), at=at, under=under, age=age)
+
+        return await decide_paper(application_id, ask, call)
+
+    @routes.post(
+        "/v1/applications/{application_id}/deliveries",
+        status_code=201,
+        responses=refusals(
+            IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided, paper.DeliveryFrozen, WayNotOffered
+        ),
+        dependencies=[allowed("issuance:supplement")],
+    )
+    async def choose_how_the_card_comes(
+        application_id: ApplicationPath, said: DeliveryBody, call: Call
+    ) -> ApplicationView:
+        """The holder comes, an agent comes, or the post; settled when the application is accepted."""
+
+        def ask(now: Application, at: datetime) -> ChooseWay:
+            return ChooseWay(
+                application_id=ApplicationId(application_id),
+                way=Way(said.way),
+                at=at,
+                under=of_paper(application_id, now, at),
             )
 
         return await decide_paper(application_id, ask, call)
+
+    @routes.post(
+        "/v1/applications/{application_id}/reviews",
+        status_code=201,
+        responses=refusals(IdMistyped, paper.ApplicationUnknown, paper.NotUnderReview, ReasonMissing),
+        dependencies=[allowed("issuance:review")],
+    )
+    async def answer_a_review(application_id: ApplicationPath, said: ReviewBody, call: Call) -> ApplicationView:
+        """The authority where the applicant is registered agrees, does not, or asks for more."""
+        if said.verdict != "approve" and not said.reason:
+            raise ReasonMissing
+
+        def ask(now: Application, at: datetime) -> AnswerReview:
+            return AnswerReview(
+                application_id=ApplicationId(application_id),
+                verdict=said.verdict,
+                reason=said.reason,
+                at=at,
+                under=of_paper(application_id, now, at),
+            )
+
+        return await decide_paper(application_id, ask, call, said.reason)
 
     @routes.post(
         "/v1/applications/{application_id}/supplement-requests",
@@ -156,10 +230,11 @@ def counter(routes: APIRouter, hands: Hands) -> None:
                 documents=tuple(said.documents),
                 portrait=portrait,
                 at=at,
+                papers=shown(said.papers),
             )
 
         portrait = ""
-        if said.portrait is not None and isinstance(standing.state, SupplementNeeded):
+        if said.portrait is not None and isinstance(standing.state, SupplementNeeded | Reviewing):
             portrait = await hands.keep_portrait(person, said.portrait, under)
         return await decide_paper(application_id, lambda _now, at: supplement(portrait, at), call)
 

@@ -3,8 +3,10 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import date, datetime
 
-from libs.kernel import Missing
+from libs.kernel import Missing, Outage, Sealed
+from libs.kernel.calendar import full_years, shanghai_day
 from libs.kernel.clocks import Clock
 from libs.runtime.service import Desks
 from libs.vault.port import Erased, Vault
@@ -48,6 +50,22 @@ class Hands:
     vault: Vault
     questions: IssuanceQuestions
     city: Clock
+
+    async def age_of(self, person: PersonId, at: datetime) -> int | None:
+        """Full years on this day; None of somebody who was registered before birthdays were told, or is erased.
+
+        Raises Outage if identity has not told of this person yet: in a moment it will have.
+        """
+        sealed = await self.questions.birth_of(person)
+        if sealed is None:
+            raise Outage("identity has not told of this person yet")
+        if not sealed:
+            return None
+        try:
+            born = date.fromisoformat(await self.vault.open(person, "birth", Sealed(box=sealed)))
+        except Erased:
+            return None
+        return full_years(born, shanghai_day(at))
 
     async def keep_portrait(self, person: PersonId, encoded: str, under: IssuanceBylaw) -> str:
         """The reference of a portrait that meets the standard. Raises one of PORTRAITS, or PersonErased."""

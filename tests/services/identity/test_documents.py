@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from libs.kernel import Refused, Unfit
 from libs.kernel.checkdigits import mod_11_2, mrz
+from libs.kernel.writing import normalised
 from services.identity.domain.documents import (
     BirthDateAhead,
     BirthDateTooLongAgo,
@@ -20,7 +21,6 @@ from services.identity.domain.documents import (
     NumberMisshapen,
     Sex,
     mask,
-    normalised,
     read,
 )
 

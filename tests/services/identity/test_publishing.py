@@ -19,7 +19,10 @@ def told(fact: Event) -> tuple[str, dict[str, object]]:
 
 def test_that_a_person_is_known_is_told_and_not_who_it_is() -> None:
     name, data = told(registered)
-    assert (name, data) == ("identity.PersonRegistered.v1", {"person_id": LI, "at": "2026-10-08T01:00:00Z"})
+    assert (name, data) == (
+        "identity.PersonRegistered.v1",
+        {"person_id": LI, "at": "2026-10-08T01:00:00Z", "birth": CLOSED.birth.box},
+    )
 
 
 def test_where_messages_go_is_told_in_a_sealed_envelope() -> None:

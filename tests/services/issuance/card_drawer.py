@@ -14,6 +14,7 @@ from services.ids import application_id, batch_id, card_id, holding_id, person_i
 from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application import events as paper
+from services.issuance.domain.applying import Way
 from services.issuance.domain.batch import commands as batch_commands
 from services.issuance.domain.batch import events as batch
 from services.issuance.domain.batch.commands import ReturnRow
@@ -81,6 +82,21 @@ accepted = paper.ApplicationAccepted(
 rejected = paper.ApplicationRejected(application_id=PAPER, person_id=LI, reason="not the person", at=TAKEN_IN)
 withdrawn = paper.ApplicationWithdrawn(application_id=PAPER, reason="moved", at=TAKEN_IN)
 
+way_chosen = paper.WayChosen(application_id=PAPER, way=Way.MAIL, at=ASKED)
+review_asked = paper.ReviewAsked(
+    application_id=PAPER, person_id=LI, authority="police", review_by=shanghai(10, 1, 24), provisional=False,
+    at=TAKEN_IN,
+)  # fmt: skip
+review_questioned = paper.ReviewQuestioned(
+    application_id=PAPER, person_id=LI, reason="birth", until=shanghai(10, 1, 24), at=TAKEN_IN
+)
+review_passed = paper.ReviewPassed(
+    application_id=PAPER, holding_id=HOLDING, person_id=LI, programme="citizen-card", outlet=HALL, unit="",
+    way=Way.COUNTER, at=DRAWN,
+)  # fmt: skip
+review_refused = paper.ReviewRefused(application_id=PAPER, person_id=LI, reason="not registered here", at=DRAWN)
+review_overdue = paper.ReviewOverdue(application_id=PAPER, authority="police", at=shanghai(10, 1, 24))
+
 submit = paper_commands.SubmitApplication(
     application_id=PAPER, holding_id=HOLDING, person_id=LI, programme="citizen-card", outlet=HALL,
     documents=("id_card",), portrait="vault:1", agent=None, receipt="7QK2-9XWM-4T0R", at=ASKED, under=OURS,
@@ -91,6 +107,9 @@ supplement = paper_commands.SupplementApplication(
 )
 accept = paper_commands.AcceptApplication(application_id=PAPER, at=TAKEN_IN, under=OURS)
 reject = paper_commands.RejectApplication(application_id=PAPER, reason="not the person", at=TAKEN_IN)
+choose_way = paper_commands.ChooseWay(application_id=PAPER, way=Way.MAIL, at=ASKED, under=OURS)
+answer_review = paper_commands.AnswerReview(application_id=PAPER, verdict="approve", reason="", at=DRAWN, under=OURS)
+review_late = paper_commands.NoteReviewOverdue(application_id=PAPER, review_by=shanghai(10, 1, 24))
 withdraw = paper_commands.WithdrawApplication(application_id=PAPER, reason="moved", at=TAKEN_IN)
 no_answer = paper_commands.WithdrawUnanswered(application_id=PAPER, until=shanghai(10, 1, 24))
 
@@ -103,7 +122,7 @@ GRANTS = (
 )
 entitled = holding.VerdictNoted(
     holding_id=HOLDING, person_id=LI, programme="citizen-card", granted=True, because="city order 36",
-    functions=GRANTS, at=ASKED,
+    functions=GRANTS, at=ASKED, facts=("hukou",),
 )  # fmt: skip
 not_entitled = replace(entitled, granted=False, because="not resident", functions=(), at=LATER)
 ordered = holding.CardOrdered(
@@ -169,7 +188,7 @@ REPLACED: tuple[holding.Event, ...] = (*NEXT_AT_OUTLET, next_handed_over, replac
 
 note_verdict = holding_commands.NoteVerdict(
     holding_id=HOLDING, person_id=LI, programme="citizen-card", granted=True, because="city order 36",
-    functions=GRANTS, at=ASKED,
+    functions=GRANTS, at=ASKED, facts=("hukou",),
 )  # fmt: skip
 claim = holding_commands.ClaimCard(
     holding_id=HOLDING, application_id=PAPER, person_id=LI, programme="citizen-card", outlet=HALL, at=TAKEN_IN

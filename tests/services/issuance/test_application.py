@@ -8,11 +8,10 @@ from libs.kernel import Due
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
 from services.issuance.domain.application.commands import Command
+from services.issuance.domain.application.counter import DocumentsMissing, GuardianNeeded
 from services.issuance.domain.application.decider import (
     AlreadyDecided,
     ApplicationUnknown,
-    DocumentsMissing,
-    GuardianNeeded,
     SupplementPending,
     applications,
 )

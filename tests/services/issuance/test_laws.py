@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from libs.kernel import Decider, Refused
 from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application.decider import applications
+from services.issuance.domain.applying import Applying, Review, Way
 from services.issuance.domain.holding.commands import Command
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.events import CardReserved, Kind, SeatDeclined
@@ -37,7 +38,9 @@ from tests.services.issuance.card_drawer import (
     accept,
     activate,
     after_all,
+    answer_review,
     ask_supplement,
+    choose_way,
     claim,
     end_card,
     expire,
@@ -52,12 +55,16 @@ from tests.services.issuance.card_drawer import (
     order_reissue,
     reject,
     replaced,
+    review_late,
     submit,
     supplement,
     take_seat,
     withdraw,
     withdraw_order,
 )
+
+REVIEWED = replace(OURS, applying=Applying(review=Review(authority="police", count=20, working_days=True)))
+POSTED = replace(OURS, applying=Applying(ways=frozenset(Way), way_frozen=True))
 
 moments = st.sampled_from([TAKEN_IN, DRAWN, MADE, FETCHED, LATER])
 cards = st.sampled_from([CARD, NEXT_CARD])
@@ -97,7 +104,12 @@ NEXT: list[Command] = [
 beginnings = st.integers(0, len(FIRST + NEXT)).map(lambda length: (FIRST + NEXT)[:length])
 lives = st.tuples(beginnings, st.lists(holding_commands, max_size=10)).map(lambda parts: [*parts[0], *parts[1]])
 paper_asks: st.SearchStrategy[paper_commands.Command] = st.one_of(
-    *(some(command) for command in (submit, ask_supplement, supplement, accept, reject, withdraw)), st.just(no_answer)
+    *(some(command) for command in (submit, ask_supplement, supplement, accept, reject, withdraw)),
+    some(accept, under=st.just(REVIEWED)),
+    some(choose_way, way=st.sampled_from(Way), under=st.just(POSTED)),
+    some(answer_review, verdict=st.sampled_from(["approve", "reject", "ask"])),
+    st.just(no_answer),
+    st.builds(replace, st.just(review_late), review_by=st.sampled_from([review_late.review_by, LATER])),
 )
 
 

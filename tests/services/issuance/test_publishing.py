@@ -52,6 +52,11 @@ from tests.services.issuance.card_drawer import (
     replaced,
     reserved,
     returned,
+    review_asked,
+    review_overdue,
+    review_passed,
+    review_questioned,
+    review_refused,
     seat_declined,
     sent,
     spoiled,
@@ -61,6 +66,7 @@ from tests.services.issuance.card_drawer import (
     unclaimed,
     voided,
     waiting,
+    way_chosen,
     withdrawn,
 )
 
@@ -73,11 +79,28 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         "ApplicationSubmitted",
         OF_PAPER
         | OF_LI
-        | {"programme": "citizen-card", "outlet": HALL, "receipt_hash": receipt_hash("7QK2-9XWM-4T0R")},
+        | {"programme": "citizen-card", "outlet": HALL, "receipt_hash": receipt_hash("7QK2-9XWM-4T0R")}
+        | {"channel": "hall", "unit": ""},
     ),
+    (way_chosen, "DeliveryChosen", OF_PAPER | {"way": "mail"}),
     (supplement_asked, "SupplementAsked", OF_PAPER | OF_LI | {"reason": "portrait", "until": "2026-10-01T16:00:00Z"}),
     (supplemented, "ApplicationSupplemented", OF_PAPER),
-    (accepted, "ApplicationAccepted", OF_PAPER | OF_LI | {"promised_by": "2026-10-08T16:00:00Z"}),
+    (
+        accepted,
+        "ApplicationAccepted",
+        OF_PAPER
+        | OF_LI
+        | {"promised_by": "2026-10-08T16:00:00Z", "provisional": False, "fee_fen": 0, "fee_approval": ""},
+    ),
+    (
+        review_asked,
+        "ReviewAsked",
+        OF_PAPER | OF_LI | {"authority": "police", "review_by": "2026-10-01T16:00:00Z"},
+    ),
+    (review_questioned, "SupplementAsked", OF_PAPER | OF_LI | {"reason": "birth", "until": "2026-10-01T16:00:00Z"}),
+    (review_passed, "ReviewPassed", OF_PAPER),
+    (review_refused, "ApplicationRejected", OF_PAPER | OF_LI | {"reason": "not registered here"}),
+    (review_overdue, "ReviewOverdue", OF_PAPER | {"authority": "police"}),
     (rejected, "ApplicationRejected", OF_PAPER | OF_LI | {"reason": "not the person"}),
     (withdrawn, "ApplicationWithdrawn", OF_PAPER | {"reason": "moved"}),
     (waiting, "CardWaiting", OF_PAPER),

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
-from libs.kernel import event, value
+from libs.kernel import Sealed, event, value
 from services.ids import ApplicationId, HoldingId, PersonId
+from services.issuance.domain.applying import Channel, Way
+from services.issuance.domain.papers import Shown
 
 
 @value
@@ -14,9 +16,26 @@ class Agent:
     document: str
 
 
+@value
+class Commitment:
+    """A signature under a commitment letter; `sha256` (hex) names the words that were read."""
+
+    language: str
+    sha256: str
+    signed_by: str
+
+
+@value
+class LegacyCard:
+    """An older card that was presented; its number is closed under the holder's key (field `legacy_card`)."""
+
+    scheme: str
+    number: Sealed
+
+
 @event
 class ApplicationSubmitted:
-    """A request with documents and a portrait lies at an outlet."""
+    """A request with documents and a portrait lies at an outlet; `flags` is what its reviewer should look at."""
 
     application_id: ApplicationId
     holding_id: HoldingId
@@ -27,6 +46,23 @@ class ApplicationSubmitted:
     portrait: str
     agent: Agent | None
     receipt: str
+    at: datetime
+    channel: Channel = Channel.HALL
+    papers: tuple[Shown, ...] = ()
+    flags: tuple[str, ...] = ()
+    unit: str = ""
+    commitment: Commitment | None = None
+    legacy: LegacyCard | None = None
+    way: Way = Way.COUNTER
+    taken: str = ""
+
+
+@event
+class WayChosen:
+    """The applicant wants the card to reach her in another way; only before the request is accepted."""
+
+    application_id: ApplicationId
+    way: Way
     at: datetime
 
 
@@ -49,11 +85,15 @@ class ApplicationSupplemented:
     documents: tuple[str, ...]
     portrait: str
     at: datetime
+    papers: tuple[Shown, ...] = ()
 
 
 @event
 class ApplicationAccepted:
-    """A clerk has seen the person and the papers; the promise runs from here."""
+    """A clerk has seen the person and the papers; the promise runs from here.
+
+    `awaits_review`: another authority is asked before a card is claimed.
+    """
 
     application_id: ApplicationId
     holding_id: HoldingId
@@ -62,6 +102,67 @@ class ApplicationAccepted:
     outlet: str
     promised_by: datetime
     provisional: bool
+    at: datetime
+    awaits_review: bool = False
+    unit: str = ""
+    way: Way = Way.COUNTER
+    fee_fen: int = 0
+    fee_approval: str = ""
+
+
+@event
+class ReviewAsked:
+    """Another authority is to say whether the card may be made; it should have answered by `review_by`."""
+
+    application_id: ApplicationId
+    person_id: PersonId
+    authority: str
+    review_by: datetime
+    provisional: bool
+    at: datetime
+
+
+@event
+class ReviewQuestioned:
+    """The authority asks for more; without an answer the request is withdrawn at `until`."""
+
+    application_id: ApplicationId
+    person_id: PersonId
+    reason: str
+    until: datetime
+    at: datetime
+
+
+@event
+class ReviewPassed:
+    """The authority agrees: the card may be made."""
+
+    application_id: ApplicationId
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    outlet: str
+    unit: str
+    way: Way
+    at: datetime
+
+
+@event
+class ReviewRefused:
+    """The authority does not agree."""
+
+    application_id: ApplicationId
+    person_id: PersonId
+    reason: str
+    at: datetime
+
+
+@event
+class ReviewOverdue:
+    """The authority has let its hour pass; the case still waits for it."""
+
+    application_id: ApplicationId
+    authority: str
     at: datetime
 
 
@@ -86,9 +187,15 @@ class ApplicationWithdrawn:
 
 Event = (
     ApplicationSubmitted
+    | WayChosen
     | SupplementAsked
     | ApplicationSupplemented
     | ApplicationAccepted
+    | ReviewAsked
+    | ReviewQuestioned
+    | ReviewPassed
+    | ReviewRefused
+    | ReviewOverdue
     | ApplicationRejected
     | ApplicationWithdrawn
 )

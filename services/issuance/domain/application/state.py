@@ -13,9 +13,19 @@ from services.issuance.domain.application.events import (
     ApplicationSubmitted,
     ApplicationSupplemented,
     ApplicationWithdrawn,
+    Commitment,
     Event,
+    LegacyCard,
+    ReviewAsked,
+    ReviewOverdue,
+    ReviewPassed,
+    ReviewQuestioned,
+    ReviewRefused,
     SupplementAsked,
+    WayChosen,
 )
+from services.issuance.domain.applying import Channel, Way
+from services.issuance.domain.papers import Shown
 
 
 @state
@@ -36,6 +46,14 @@ class Paper:
     agent: Agent | None
     receipt: str
     submitted_at: datetime
+    channel: Channel = Channel.HALL
+    papers: tuple[Shown, ...] = ()
+    flags: tuple[str, ...] = ()
+    unit: str = ""
+    commitment: Commitment | None = None
+    legacy: LegacyCard | None = None
+    way: Way = Way.COUNTER
+    taken: str = ""
 
 
 @state
@@ -55,12 +73,28 @@ class SupplementNeeded:
 
 
 @state
+class Reviewing:
+    """It was taken in and waits for another authority; `asked` is what that authority wants to know, until when."""
+
+    paper: Paper
+    promised_by: datetime
+    provisional: bool
+    authority: str
+    review_by: datetime
+    overdue: bool = False
+    asked: str = ""
+    asked_until: datetime | None = None
+
+
+@state
 class Accepted:
     """It was taken in; from here on the holding decides."""
 
     paper: Paper
     promised_by: datetime
     provisional: bool
+    fee_fen: int = 0
+    fee_approval: str = ""
 
 
 @state
@@ -79,7 +113,7 @@ class Withdrawn:
     reason: str
 
 
-Application: TypeAlias = Absent | Submitted | SupplementNeeded | Accepted | Rejected | Withdrawn
+Application: TypeAlias = Absent | Submitted | SupplementNeeded | Reviewing | Accepted | Rejected | Withdrawn
 
 
 def evolve(application: Application, fact: Event) -> Application:
@@ -95,6 +129,14 @@ def evolve(application: Application, fact: Event) -> Application:
                 agent=fact.agent,
                 receipt=fact.receipt,
                 submitted_at=fact.at,
+                channel=fact.channel,
+                papers=fact.papers,
+                flags=fact.flags,
+                unit=fact.unit,
+                commitment=fact.commitment,
+                legacy=fact.legacy,
+                way=fact.way,
+                taken=fact.taken,
             )
         )
     assert not isinstance(application, Absent), "the first fact of a request is that it was made"
@@ -103,10 +145,43 @@ def evolve(application: Application, fact: Event) -> Application:
         case SupplementAsked():
             return SupplementNeeded(paper=paper, reason=fact.reason, until=fact.until)
         case ApplicationSupplemented():
-            more = tuple(dict.fromkeys((*paper.documents, *fact.documents)))
-            return Submitted(paper=replace(paper, documents=more, portrait=fact.portrait or paper.portrait))
+            documents = tuple(dict.fromkeys((*paper.documents, *fact.documents)))
+            papers = tuple(dict.fromkeys((*paper.papers, *fact.papers)))
+            more = replace(paper, documents=documents, papers=papers, portrait=fact.portrait or paper.portrait)
+            if isinstance(application, Reviewing):
+                return replace(application, paper=more, asked="", asked_until=None)
+            return Submitted(paper=more)
+        case WayChosen():
+            assert isinstance(application, Submitted | SupplementNeeded)
+            return replace(application, paper=replace(paper, way=fact.way))
         case ApplicationAccepted():
-            return Accepted(paper=paper, promised_by=fact.promised_by, provisional=fact.provisional)
+            return Accepted(
+                paper=paper,
+                promised_by=fact.promised_by,
+                provisional=fact.provisional,
+                fee_fen=fact.fee_fen,
+                fee_approval=fact.fee_approval,
+            )
+        case ReviewAsked():
+            assert isinstance(application, Accepted)
+            return Reviewing(
+                paper=paper,
+                promised_by=application.promised_by,
+                provisional=application.provisional,
+                authority=fact.authority,
+                review_by=fact.review_by,
+            )
+        case ReviewQuestioned():
+            assert isinstance(application, Reviewing)
+            return replace(application, asked=fact.reason, asked_until=fact.until)
+        case ReviewOverdue():
+            assert isinstance(application, Reviewing)
+            return replace(application, overdue=True)
+        case ReviewPassed():
+            assert isinstance(application, Reviewing)
+            return Accepted(paper=paper, promised_by=application.promised_by, provisional=application.provisional)
+        case ReviewRefused():
+            return Rejected(paper=paper, reason=fact.reason)
         case ApplicationRejected():
             return Rejected(paper=paper, reason=fact.reason)
         case ApplicationWithdrawn():

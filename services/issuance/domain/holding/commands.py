@@ -4,13 +4,14 @@ from datetime import datetime
 
 from libs.kernel import command
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
+from services.issuance.domain.applying import Way
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding.events import FunctionGrant, Kind
 
 
 @command
 class NoteVerdict:
-    """Identity has judged; `outlet` is where a card goes that is made without an application, if one is."""
+    """Identity has judged, from these `facts`; `outlet` is where a card goes that is made without an application."""
 
     holding_id: HoldingId
     person_id: PersonId
@@ -20,6 +21,7 @@ class NoteVerdict:
     functions: tuple[FunctionGrant, ...]
     at: datetime
     outlet: str = ""
+    facts: tuple[str, ...] = ()
 
 
 @command
@@ -32,6 +34,8 @@ class ClaimCard:
     programme: str
     outlet: str
     at: datetime
+    unit: str = ""
+    way: Way = Way.COUNTER
 
 
 @command

@@ -135,8 +135,8 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
 def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
     """An order that was waiting for this verdict is decided by it; who stands on a roll need not order (R41)."""
     last = holding.verdicts[-1] if holding.verdicts else None
-    said = (last.granted, last.because, last.functions) if last is not None else None
-    is_news = said != (asked.granted, asked.because, asked.functions)
+    said = (last.granted, last.because, last.functions, last.facts) if last is not None else None
+    is_news = said != (asked.granted, asked.because, asked.functions, asked.facts)
     noted = VerdictNoted(
         holding_id=asked.holding_id,
         person_id=asked.person_id,
@@ -145,6 +145,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         because=asked.because,
         functions=asked.functions,
         at=asked.at,
+        facts=asked.facts,
     )
     match holding.coming:
         case Waiting(order=order) if is_news and asked.granted:

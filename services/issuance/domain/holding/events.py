@@ -35,6 +35,7 @@ class VerdictNoted:
     because: str
     functions: tuple[FunctionGrant, ...]
     at: datetime
+    facts: tuple[str, ...] = ()
 
 
 @event

@@ -131,6 +131,7 @@ class Verdict:
     because: str
     functions: tuple[FunctionGrant, ...]
     at: datetime
+    facts: tuple[str, ...] = ()
 
 
 @state
@@ -164,7 +165,9 @@ class Holding:
 def evolve(holding: Holding, fact: Event) -> Holding:
     match fact:
         case VerdictNoted():
-            verdict = Verdict(granted=fact.granted, because=fact.because, functions=fact.functions, at=fact.at)
+            verdict = Verdict(
+                granted=fact.granted, because=fact.because, functions=fact.functions, at=fact.at, facts=fact.facts
+            )
             return replace(
                 holding, person_id=fact.person_id, programme=fact.programme, verdicts=(*holding.verdicts, verdict)
             )
