@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from math import nan
 from typing import Any
 
 import structlog
@@ -72,6 +73,15 @@ class Telemetry:
         )
         self.log_reachable = Gauge(
             "citycard_log_reachable", "Whether the log answers (1) or not (0).", ["service"], registry=self.registry
+        )
+        self.room_free = Gauge(
+            "citycard_room_free_bytes",
+            "Free space under the database; NaN if it cannot be seen.",
+            registry=self.registry,
+        )
+        self.room_free.set(nan)
+        self.room_low = Gauge(
+            "citycard_room_low", "Whether only loss reports are taken, for want of room (1).", registry=self.registry
         )
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         for outcome in SEND_OUTCOMES:

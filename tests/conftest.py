@@ -48,6 +48,10 @@ async def dsn(workshop: Path) -> AsyncIterator[str]:
     if engines.choose_postgres() == "env":
         yield os.environ["CITYCARD_TEST_DATABASE_URL"]
         return
+    if engines.choose_postgres() == "docker":
+        with engines.postgres_container() as address:
+            yield address
+        return
     async with EmbeddedPostgres(workshop / "postgres") as address:
         yield address
 
@@ -72,6 +76,10 @@ async def kafka(workshop: Path) -> AsyncIterator[str]:
     """A Kafka broker for the whole session; tests keep apart by topic, or empty the platform's own."""
     if engines.choose_kafka() == "env":
         yield os.environ["CITYCARD_TEST_KAFKA"]
+        return
+    if engines.choose_kafka() == "docker":
+        with engines.kafka_container() as address:
+            yield address
         return
     async with broker(workshop) as started:
         yield started.address

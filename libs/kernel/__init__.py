@@ -3,7 +3,7 @@
 from libs.kernel.calendar import Calendar, CalendarUnknown, Deadline
 from libs.kernel.decider import Decider, Due, nothing_due
 from libs.kernel.foureyes import FourEyes, Hand, ProposalId, Proposals, TwoPeople
-from libs.kernel.outages import Outage, OutcomeUnknown
+from libs.kernel.outages import NoRoom, Outage, OutcomeUnknown
 from libs.kernel.refusals import Clash, Forbidden, Missing, Refused, Unfit, refusal_code
 from libs.kernel.sealed import Sealed
 from libs.kernel.shapes import command, event, state, stored_name, value
@@ -19,6 +19,7 @@ __all__ = [
     "FourEyes",
     "Hand",
     "Missing",
+    "NoRoom",
     "Outage",
     "OutcomeUnknown",
     "ProposalId",

@@ -9,5 +9,9 @@ class Outage(Exception):
         self.retry_after_s = retry_after_s
 
 
+class NoRoom(Outage):
+    """The disk under the city's database is nearly full, so only loss reports are taken until somebody makes room."""
+
+
 class OutcomeUnknown(Outage):
     """The connection broke between request and answer; asking again under the same command id finds out, safely."""

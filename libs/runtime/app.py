@@ -114,6 +114,7 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         fingerprint_key=platform.fingerprint_key,
         bylaws=platform.packs.hash_of,
         names=platform.packs.names_of,
+        admit=house.admit,
     )
     doors = []
     for router in (_house_routes(house, own_keys), *(service.router for service in house.services)):

@@ -34,7 +34,7 @@ POSTGRESQL_MIN = 15
 SKEW_MAX_S = 1.0
 UNSENT_WARN_S, UNSENT_FAIL_S = 10.0, 60.0  # As in deploy/prometheus/rules.yaml.
 OVERDUE_MAX = timedelta(minutes=1)
-FREE_WARN_BYTES, FREE_FAIL_BYTES = 2 * 2**30, 256 * 2**20
+FREE_WARN_BYTES = 2 * 2**30  # As in deploy/prometheus/rules.yaml.
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -71,8 +71,7 @@ async def examine(
     yield bylaws(settings, check_bylaws)
     yield await issuer(settings)
     vault_versions: set[str] = set()
-    if not settings.database_url:
-        yield disk(engine_home(settings))
+    yield disk(None if settings.database_url else engine_home(settings), settings)
     try:
         async with _database(settings) as pool:
             if pool is None:
@@ -116,10 +115,9 @@ async def _database(settings: Settings) -> AsyncIterator[asyncpg.Pool | None]:
             yield pool
         return
     server = EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries)
-    password = server.data.with_name(f"{server.data.name}.password")
-    if not (server.data / "PG_VERSION").exists():
+    if not server.exists:
         yield None
-    elif running := await server._running_server(password.read_text()):  # Somebody else's; it is left running.
+    elif running := await server.running():  # Somebody else's; it is left running.
         async with _pool(running) as pool:
             yield pool
     else:
@@ -196,7 +194,7 @@ def master_key(settings: Settings, in_use: Iterable[str]) -> Finding:
         return fail("master key: unfit", str(unfit))
     except OSError as away:
         return fail(f"master key: {path} cannot be read: {away.strerror}", "let the account of this process read it")
-    if missing := set(in_use) - {version.id for version in key._versions}:
+    if missing := set(in_use) - key.versions:
         return fail(
             f"master key: {path} lacks {len(missing)} version(s) that sealed personal data",
             "bring the file back from its backup; what those versions sealed cannot be read until then",
@@ -357,15 +355,25 @@ async def versions_in_use(pool: asyncpg.Pool) -> set[str]:
 # --- the machine and the log ---
 
 
-def disk(folder: Path) -> Finding:
-    """Room for the embedded engine."""
+def disk(home: Path | None, settings: Settings) -> Finding:
+    """Room under the database: under the embedded one's `home`, or where the settings say that it can be seen."""
+    folder = home or settings.database_volume
+    if folder is None:
+        return warn(
+            "disk: the database's cannot be seen from here, so nothing is refused before it is full",
+            "watch its free space there; where its file system can be seen, set CITYCARD_DATABASE_VOLUME",
+        )
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free
     what = f"disk: {free / 2**30:.1f} GiB free for {folder}"
     if free >= FREE_WARN_BYTES:
         return ok(what)
-    judge = fail if free < FREE_FAIL_BYTES else warn
-    return judge(what, "make room there, or move the folder and set CITYCARD_HOME; when it is full, writes are refused")
+    if free < settings.reserve_mb * 2**20:
+        what, judge = f"{what}, less than the reserve: only loss reports are taken", fail
+    else:
+        judge = warn
+    elsewhere = "" if home is None else ", or move the folder and set CITYCARD_HOME"
+    return judge(what, f"make room there{elsewhere}; see docs/runbooks/room-low.md")
 
 
 async def kafka(bootstrap: str, services: Sequence[str]) -> Finding:

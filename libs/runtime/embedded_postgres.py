@@ -79,6 +79,18 @@ class EmbeddedPostgres:
             if self._lock is not None:
                 self._lock.close()
 
+    async def running(self) -> str | None:
+        """The DSN of a server that already serves these data, whoever started it; None if there is none."""
+        try:
+            return await self._running_server(self._beside("password").read_text())
+        except OSError:
+            return None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there are data to serve."""
+        return _is_cluster(self.data)
+
     def _beside(self, suffix: str) -> Path:
         return self.data.with_name(f"{self.data.name}.{suffix}")
 

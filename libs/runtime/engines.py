@@ -1,5 +1,6 @@
 """The engines under the house: opened together, closed in order."""
 
+import asyncio
 import hashlib
 import os
 import time
@@ -23,7 +24,10 @@ from libs.runtime.citypack import load_packs
 from libs.runtime.citytime import DDL as CITY_TIME_DDL
 from libs.runtime.citytime import MachineClock, SharedCityTime
 from libs.runtime.embedded_postgres import EmbeddedPostgres
+from libs.runtime.lease import DDL as LEASE_DDL
+from libs.runtime.lease import PostgresLeases
 from libs.runtime.platform import Platform
+from libs.runtime.room import MIB, Room
 from libs.runtime.settings import Settings
 from libs.telemetry import Telemetry
 from libs.vault.masterkey import FileMasterKey
@@ -41,12 +45,15 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(reached(settings))
+        room = room_of(settings)
+        await asyncio.to_thread(room.look)
         pool = await stack.enter_async_context(_pool(dsn))
         engine = _engine(dsn)
         stack.push_async_callback(engine.dispose)
         async with pool.acquire() as connection:
             await refuse_unsafe_settings(connection)  # type: ignore[arg-type]  # the stubs do not know their own proxy
         await _bring_up_to_date(pool, engine, services)
+        asking = engine.execution_options(isolation_level="AUTOCOMMIT")  # One question needs no transaction around it.
         machine = MachineClock()
         city = SharedCityTime(machine, pool, process=f"{settings.host}:{settings.port}/{os.getpid()}")
         await city.begin(settings.city_time_start)
@@ -65,9 +72,11 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             bus=bus,
             fingerprint_key=await master.index_key("fingerprint"),
             store=lambda service: PostgresStore(pool, service, machine),
-            rows=lambda service: PostgresRows(engine, service),
+            rows=lambda service: PostgresRows(asking, service),
             notebook=lambda service: PostgresNotebook(engine, service),
             ledger=lambda service: PostgresLedger(pool, service, machine),
+            leases=PostgresLeases(pool, holder=os.urandom(16).hex()),
+            room=room,
         )
 
 
@@ -79,6 +88,15 @@ async def reached(settings: Settings) -> AsyncIterator[str]:
         return
     async with EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries) as dsn:
         yield dsn
+
+
+def room_of(settings: Settings) -> Room:
+    """The room under the database: with a ballast under the embedded one, which is ours alone."""
+    reserve = settings.reserve_mb * MIB
+    if settings.database_url:
+        return Room(settings.database_volume, reserve)
+    home = engine_home(settings)
+    return Room(home, reserve, ballast=home / "ballast", monotonic=time.monotonic)
 
 
 def engine_home(settings: Settings) -> Path:
@@ -114,8 +132,8 @@ def _pool(dsn: str) -> asyncpg.Pool:
 def _engine(dsn: str) -> AsyncEngine:
     return create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=8,
-        max_overflow=8,
+        pool_size=16,
+        max_overflow=0,  # A connection beyond the pool is closed after one use, and each costs 10 ms of CPU to open.
         pool_timeout=5,
         connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S},
     )
@@ -126,6 +144,7 @@ async def _bring_up_to_date(pool: asyncpg.Pool, engine: AsyncEngine, services: l
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock(hashtext('citycard migrations'))")
         await connection.execute(CITY_TIME_DDL)
+        await connection.execute(LEASE_DDL)
         for schema, ddl in (("bus", bus_ddl("bus")), ("vault", vault_ddl("vault"))):
             if not await connection.fetchval("select to_regnamespace($1) is not null", schema):
                 await connection.execute(f"create schema {schema}")

@@ -20,8 +20,11 @@ IDLE_S = 0.25
 TIMER_LOOK_S = 0.1
 CLOCK_LOOK_S = 0.1
 MEASURE_S = 1.0
+ROOM_LOOK_S = 0.1  # A disk of memory fills at gigabytes a second.
 STORE_ANSWERS_WITHIN_S = 3.0
 LEAVE_WITHIN_S = 5.0
+
+Step = Callable[[], Awaitable[int]]
 
 log = log_for("house")
 
@@ -64,7 +67,7 @@ class Household:
         self.store.on_append(self._bell.set)
         notebook = platform.notebook(service.name)
         self.relay = Relay(service.name, self.store, platform.bus)
-        self.timer = Timer(service, platform.city, platform.monotonic)
+        self.timer = Timer(service, platform.city, platform.monotonic, platform.leases)
         self.readers: list[Reader] = []
         if service.project is not None:
             own = Listener(service, own=True)
@@ -98,23 +101,63 @@ class House:
         self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
 
+    def admit(self, action: str) -> None:
+        """Let an act in that will write something; with little room left, only urgent ones. Raises NoRoom."""
+        if self.platform.room.low:
+            self.platform.room.admit(any(action in service.urgent for service in self.services))
+
     def start(self) -> None:
         """Set everybody to work."""
+        self._tasks.append(asyncio.create_task(self._look_after(self._look_at_room, ROOM_LOOK_S), name="room"))
         for home in self.households:
             name = home.service.name
             home.meter.begin()
             for measure in (home.meter.measure_store, home.meter.measure_lag):
                 self._tasks.append(asyncio.create_task(self._look_after(measure), name=f"{name} caretaker"))
             self._workers += [
-                Worker(f"{name} relay", home.relay.step, home.relay.wait),
-                Worker(f"{name} timer", home.timer.step, lambda home=home: home.wait_for_work(TIMER_LOOK_S)),  # type: ignore[misc]
+                Worker(f"{name} relay", self._unless_spent(home.relay.step), home.relay.wait),
+                Worker(
+                    f"{name} timer",
+                    self._unless_low(home.timer.step),
+                    lambda home=home: home.wait_for_work(TIMER_LOOK_S),  # type: ignore[misc]
+                ),
                 *(
-                    Worker(f"{name} reader {reader.name}", reader.step, lambda reader=reader: reader.wait(IDLE_S))  # type: ignore[misc]
+                    Worker(
+                        f"{name} reader {reader.name}",
+                        self._unless_spent(reader.step),
+                        lambda reader=reader: reader.wait(IDLE_S),  # type: ignore[misc]
+                    )
                     for reader in home.readers
                 ),
             ]
         if isinstance(self.platform.city, SharedCityTime):
             self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
+
+    def _unless_low(self, step: Step) -> Step:
+        """Due commands wait while there is little room: their hours stay what they are, however late they come."""
+
+        async def held() -> int:
+            return 0 if self.platform.room.low else await step()
+
+        return held
+
+    def _unless_spent(self, step: Step) -> Step:
+        """While the last room is for urgent acts, what they tell waits in the outbox, as if the log were away."""
+
+        async def held() -> int:
+            if not self.platform.room.spent:
+                return await step()
+            await asyncio.sleep(IDLE_S)
+            return 0
+
+        return held
+
+    async def _look_at_room(self) -> None:
+        room, to = self.platform.room, self.platform.telemetry
+        room.look()
+        to.room_low.set(room.low)
+        if room.free is not None:
+            to.room_free.set(room.free)
 
     async def stop(self) -> None:
         """Let everybody finish what they hold, then go home; what they read is free for others at once."""
@@ -131,14 +174,17 @@ class House:
     async def drain(self, patience_s: float = 30) -> None:
         """Wait until everything that is due now has been done everywhere. Raises TimeoutError."""
         async with asyncio.timeout(patience_s):
-            before: object = None
+            before, pause_s = object(), 0.005
             while True:
                 looks = [await watch.quiet(self.platform.city.now()) for watch in self.watches]
                 figures = [figure for _, figure in looks]
                 if all(quiet for quiet, _ in looks) and figures == before:
                     return
-                before = figures if all(quiet for quiet, _ in looks) else None
-                await asyncio.sleep(0.005)
+                if all(quiet for quiet, _ in looks):
+                    before, pause_s = figures, 0.005
+                else:
+                    before, pause_s = object(), min(pause_s * 1.5, 0.1)  # Who waits for much should not slow it down.
+                await asyncio.sleep(pause_s)
 
     async def advance(self, to: datetime) -> None:
         """Move city time ahead, from one due hour to the next, each hour's work done before the next one strikes."""
@@ -163,7 +209,7 @@ class House:
             if not answered
         ]
         for home in self.households:
-            own = home.reader("own")
+            own = None if self.platform.room.spent else home.reader("own")
             if own is not None and (not own.figures.polled_at or home.meter.poll_age_s(own) > poll_age_max_s):
                 faults.append(f"{home.service.name}: its read models have stood still")
         return faults
@@ -179,7 +225,7 @@ class House:
 
     def worries(self, poll_age_max_s: float) -> list[str]:
         """What an operator should look at although requests can be answered."""
-        worries = []
+        worries = [worry] if (worry := self.platform.room.worry()) else []
         for home in self.households:
             name, figures = home.service.name, home.meter.told()
             if not figures.log_reachable:
@@ -208,14 +254,14 @@ class House:
         await asyncio.gather(*(home.meter.measure_lag() for home in self.households))
 
     @staticmethod
-    async def _look_after(measure: Callable[[], Awaitable[None]]) -> None:
+    async def _look_after(measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S) -> None:
         """Keep some of the figures that operators watch."""
         while True:
             try:
                 await measure()
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
-            await asyncio.sleep(MEASURE_S)
+            await asyncio.sleep(every_s)
 
     @staticmethod
     async def _keep_time(city: SharedCityTime) -> None:

@@ -1,7 +1,7 @@
 """What the house gives to a service: clocks, randomness, store, bus, read models, vault and bylaws."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from libs.eventsourcing.store import Store
 from libs.kernel.clocks import Clock
@@ -11,6 +11,8 @@ from libs.messaging.notebook import Notebook
 from libs.messaging.readmodel import Rows
 from libs.runtime.citypack import CityPacks
 from libs.runtime.citytime import CityTime
+from libs.runtime.lease import Leases
+from libs.runtime.room import Room
 from libs.runtime.settings import Settings
 from libs.telemetry import Telemetry
 from libs.vault.port import Vault
@@ -39,3 +41,5 @@ class Platform:
     rows: Callable[[str], Rows]
     notebook: Callable[[str], Notebook]
     ledger: Callable[[str], Ledger] = _no_books_here
+    leases: Leases | None = None
+    room: Room = field(default_factory=Room)

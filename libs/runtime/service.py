@@ -12,18 +12,21 @@ from fastapi import APIRouter
 from libs.eventsourcing.codec import Codec, members
 from libs.eventsourcing.desk import Aggregate, Desk, Order, Receipt, codec_of
 from libs.eventsourcing.store import DueCommand, Store
-from libs.kernel import Outage, stored_name
+from libs.kernel import Outage, OutcomeUnknown, stored_name
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import derived
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change
+from libs.runtime.lease import LEASE_S, WORK_MAX_S, Leases, MemoryLeases
 
 Brief = Callable[[Any, Any, datetime], Any]
 """Completes a command with what must come from outside the domain – a bylaw, a verdict – for the state at hand."""
 
 Reaction = Callable[[Any], Iterable[Any]]
 """Whenever this contract is told, give these commands; its name is a sentence, its annotation the contract."""
+
+RIVAL_PAUSE_S = 1.0
 
 Performer = Callable[[Any, DueCommand], Awaitable[None]]
 """Carries out a due command that reaches into the world outside."""
@@ -96,7 +99,8 @@ class Service:
     """One promise to the city, ready to be served by a process.
 
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
-    `access` is its Cedar rules; `performers` carry out due commands that reach outside.
+    `access` is its Cedar rules; `performers` carry out due commands that reach outside; `urgent` are the actions that
+    are taken even from the last room on the disk.
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     """
 
@@ -110,6 +114,7 @@ class Service:
     project: Callable[[Contract, Message], Iterable[Change]] | None = None
     performers: Mapping[type, Performer] = field(default_factory=dict)
     before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
+    urgent: frozenset[str] = frozenset()
 
     @property
     def topics(self) -> Sequence[str]:
@@ -203,8 +208,11 @@ class Timer:
 
     ATTEMPTS_MAX = 6
 
-    def __init__(self, service: Service, city: Clock, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, service: Service, city: Clock, monotonic: Callable[[], float], leases: Leases | None = None
+    ) -> None:
         self._service, self._city, self._monotonic = service, city, monotonic
+        self._leases = leases or MemoryLeases(monotonic, service.name, {})
         self._store = service.desks.store
         self._not_before: dict[Any, float] = {}
         self._performers = {stored_name(cls): performer for cls, performer in service.performers.items()}
@@ -213,7 +221,8 @@ class Timer:
         """Handle what is due; returns how many were settled. Raises Outage."""
         due = await self._store.due(self._city.now(), 200)
         now = self._monotonic()
-        ready = [one for one in due if self._not_before.get(one.id, now) <= now]
+        self._not_before = {id_: until for id_, until in self._not_before.items() if until > now}
+        ready = [one for one in due if one.id not in self._not_before]
         outcomes = await asyncio.gather(*map(self._settle, ready), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -224,9 +233,8 @@ class Timer:
         try:
             command = self._service.desks.codec.read(due.name, due.data)
             if performer := self._performers.get(due.name):
-                await performer(command, due)
-            else:
-                await self._service.desks.handle(command, order_of(due))
+                return await self._perform(performer, command, due)
+            await self._service.desks.handle(command, order_of(due))
         except Outage:
             raise
         except Exception as error:
@@ -234,9 +242,35 @@ class Timer:
             self._not_before[due.id] = self._monotonic() + (0 if park else 0.1 * 4**due.attempts)
             await self._store.postpone(due.id, f"{type(error).__name__}: {error}", park)
             return False
+        await self._done(due)
+        return True
+
+    async def _perform(self, performer: Performer, command: Any, due: DueCommand) -> bool:
+        """Reach into the world outside under a lease; who does not get it leaves the command to its holder.
+
+        The work is broken off well before the lease runs out, and the command is struck off while it still holds. What
+        a rival has finished since we looked, a performer learns from the state of its stream, which it reads first.
+        """
+        what = f"{self._service.name}/{due.id}"
+        try:
+            async with asyncio.timeout(WORK_MAX_S) as limit:
+                try:
+                    if not await self._leases.take(what, LEASE_S):
+                        self._not_before[due.id] = self._monotonic() + RIVAL_PAUSE_S
+                        return False
+                    await performer(command, due)
+                    await self._done(due)
+                finally:
+                    await self._leases.give_back(what)
+        except TimeoutError as late:
+            if not limit.expired():
+                raise
+            raise OutcomeUnknown(f"{due.name} took longer than {WORK_MAX_S:g} s") from late
+        return True
+
+    async def _done(self, due: DueCommand) -> None:
         self._not_before.pop(due.id, None)
         await self._store.settle(due.id)
-        return True
 
 
 def order_of(due: DueCommand) -> Order:

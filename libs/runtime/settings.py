@@ -19,6 +19,12 @@ class Settings(BaseSettings):
     data: Path = Field(Path("deploy"), description="The folder with `cities/` and `calendars/`.")
     database_url: str = Field("", description="PostgreSQL, as postgresql://…; empty starts the embedded one.")
     postgres_binaries: Path | None = Field(None, description="Other PostgreSQL binaries for the embedded one.")
+    database_volume: Path | None = Field(
+        None, description="Any folder on the file system of your PostgreSQL, so that its free space can be watched."
+    )
+    reserve_mb: int = Field(
+        256, ge=0, description="Room, in MiB, that is kept on the database's disk for loss reports alone; 0 for none."
+    )
     kafka: str = Field("", description="Kafka bootstrap servers; empty keeps the log in PostgreSQL.")
     issuer: str = Field("", description="Who signs tokens; empty means the development issuer of this process.")
     issuer_keys: str = Field("", description="Address or file of that issuer's JWK set.")

@@ -58,6 +58,11 @@ class FileMasterKey:
     async def index_key(self, kind: str) -> bytes:
         return self._index.derive("blind index", kind)
 
+    @property
+    def versions(self) -> set[str]:
+        """The ids of all versions that this key can unwrap."""
+        return {version.id for version in self._versions}
+
     def rotate(self) -> None:
         """Add a version, which wraps from now on. Other processes take it up when they meet it, or start again."""
         with self._path.open("a") as file:

@@ -50,6 +50,8 @@ class Doors:
     fingerprint_key: bytes
     bylaws: Callable[[str], str]
     names: Callable[[str], Names] = lambda _city: Nameless()
+    admit: Callable[[str], None] = lambda _action: None
+    """Lets an act in that will write something. Raises Outage."""
 
 
 @dataclass(slots=True)
@@ -69,10 +71,12 @@ class CallContext:
     def of(
         cls, doors: Doors, caller: Caller, action: str, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> "CallContext":
-        """What a request is as an act. Raises IdempotencyKeyMissing and IfMatchUnreadable."""
+        """What a request is as an act. Raises IdempotencyKeyMissing, IfMatchUnreadable and NoRoom."""
         key = headers.get("idempotency-key", "")
         if method == "POST" and not _KEY.fullmatch(key):
             raise IdempotencyKeyMissing
+        if method == "POST":
+            doors.admit(action)
         scope = f"{method} {path}\n{caller.role}:{caller.id}\n"
         return cls(
             caller=caller,

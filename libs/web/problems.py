@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from libs.kernel import Outage, OutcomeUnknown, Refused, refusal_code
+from libs.kernel import NoRoom, Outage, OutcomeUnknown, Refused, refusal_code
 from libs.kernel.why import Nameless, Names
 from libs.telemetry import current_trace_id, log_for
 from libs.web.why import WhyView
@@ -18,6 +18,15 @@ from libs.web.why import WhyView
 MEDIA_TYPE = "application/problem+json"
 
 UNREADABLE = "The body is not JSON; send a JSON object with Content-Type application/json."
+
+OUTAGES: Sequence[tuple[type[Outage], str, str]] = (
+    (OutcomeUnknown, "outcome-unknown", "Nobody knows whether your request was carried out; repeat it under the same "
+                                        "Idempotency-Key to find out."),
+    (NoRoom, "no-room", "The city's disk is nearly full, so only loss reports are taken until somebody makes room; "
+                        "nothing was done. Repeat it later, under the same Idempotency-Key."),
+    (Outage, "out-of-reach", "Something that we need is out of reach; nothing was done. Repeat it under the same "
+                             "Idempotency-Key."),
+)  # fmt: skip
 
 log = log_for("web")
 
@@ -141,16 +150,8 @@ def install(app: FastAPI, count: Count = lambda _code: None) -> None:
 
 def _out_of_reach(outage: Outage) -> JSONResponse:
     log.warning("outage", error=str(outage))
-    unknown = isinstance(outage, OutcomeUnknown)
-    return problem(
-        503,
-        "outcome-unknown" if unknown else "out-of-reach",
-        "Nobody knows whether your request was carried out; repeat it under the same Idempotency-Key to find out."
-        if unknown
-        else "Something that we need is out of reach; nothing was done. Repeat it under the same Idempotency-Key.",
-        retryable=True,
-        headers={"Retry-After": str(outage.retry_after_s)},
-    )
+    code, detail = next(told for kind, *told in OUTAGES if isinstance(outage, kind))
+    return problem(503, code, detail, retryable=True, headers={"Retry-After": str(outage.retry_after_s)})
 
 
 def _unfit(faults: Sequence[Mapping[str, Any]]) -> JSONResponse:

@@ -47,4 +47,5 @@ def build(platform: Platform) -> Service:
         tells=TELLS,
         hears=HEARS,
         reactions=REACTIONS,
+        urgent=frozenset({"loss:pre-report", "loss:report"}),
     )

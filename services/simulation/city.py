@@ -24,6 +24,7 @@ from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.readmodel import MemoryRows
 from libs.messaging.relay import OutboxFeed, Relay
 from libs.runtime.citypack import CityPacks, load_packs
+from libs.runtime.lease import MemoryLeases
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service
 from libs.runtime.settings import Settings
@@ -168,24 +169,21 @@ class City(World):
         self.provider = Provider(self, self.oracle)
         self.people = People(self, self.oracle)
         self.built: dict[str, Service] = {}
+        self.leases: dict[str, tuple[str, float]] = {}
+        self.boots = 0
 
     # --- processes ---
 
     def layout(self) -> list[tuple[str, list[str]]]:
-        """Which process runs which services. A provider that forgets is spoken to by one process only."""
+        """Which process runs which services."""
         count, names = self.swarm.processes, list(SERVICES)
-        if self.swarm.twins:
-            homes = [list(names) for _ in range(count)]
-            if self.swarm.forgetful_provider:
-                for home in homes[1:]:
-                    home.remove("notice")
-        else:
-            homes = [names[nth::count] for nth in range(count)]
+        homes = [list(names) if self.swarm.twins else names[nth::count] for nth in range(count)]
         return [(f"process-{nth}", home) for nth, home in enumerate(homes, 1)]
 
     def boot(self, name: str, services: Sequence[str]) -> Process:
         """A process as it starts: it knows nothing but what the stores know."""
         process = Process(self, name, services)
+        self.boots += 1
         platform = Platform(
             settings=settings(),
             machine=self.machine,
@@ -200,6 +198,7 @@ class City(World):
             store=lambda service: StoreLine(process, self.stores[service], f"the store of {service}"),
             rows=lambda service: RowsLine(process, self.rows[service], f"the store of {service}"),
             notebook=lambda service: NotebookLine(process, self.notebooks[service], f"the store of {service}"),
+            leases=MemoryLeases(self.loop.time, f"{name}, boot {self.boots}", self.leases),
         )
         built = [self._build(platform, service, process) for service in services]
         process.start(Crew(platform, built))

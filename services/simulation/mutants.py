@@ -24,6 +24,7 @@ from libs.messaging.message import Message
 from libs.messaging.notebook import Overtaken
 from libs.messaging.reader import BATCH_MAX, Reader
 from libs.messaging.relay import Relay
+from libs.runtime.lease import MemoryLeases
 from libs.runtime.service import Timer
 from services.issuance.domain.holding import decider as holding
 from services.issuance.domain.holding import events as cards
@@ -182,6 +183,11 @@ async def _keep_what_was_sorted(self: Reader) -> int:
             raise
 
 
+async def _everybody_holds(self: MemoryLeases, _what: str, _for_s: float) -> bool:
+    await asyncio.sleep(0)
+    return True
+
+
 async def _settle_first(self: Timer, due: Any) -> bool:
     await self._store.settle(due.id)
     return await _settle(self, due)
@@ -283,6 +289,7 @@ BUGS = (
     Bug("the position moves before reactions settle", _patched(Reader, "_step", _step_position_first)),
     Bug("the reader trusts what an undone page sorted", _patched(Reader, "step", _keep_what_was_sorted)),
     Bug("the timer strikes off before it acts", _patched(Timer, "_settle", _settle_first)),
+    Bug("two processes may hold one lease", _patched(MemoryLeases, "take", _everybody_holds)),
     Bug("a report lapses at the timer's moment", _lapse_at_the_timers_moment),
     Bug("an earlier report's timer wakes the card", _patched(loss, "lapse", _lapse_without_hour)),
     Bug("a report is lifted after the reissue", _patched(loss, "lift", _lift_after_reissue)),

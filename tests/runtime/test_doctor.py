@@ -38,7 +38,7 @@ async def patient(dsn: str, workshop: Path) -> AsyncIterator[Settings]:
     connection = await asyncpg.connect(dsn)
     await connection.execute("create database patient")
     address = f"{dsn.rpartition('/')[0]}/patient"
-    settings = town_settings(workshop / "patient", database_url=address)
+    settings = town_settings(workshop / "patient", database_url=address, database_volume=workshop)
     async with open_platform(settings, list(SERVICES)) as platform:
         await platform.vault.seal("330900-P1", "name", "林小舟")
         issuer_key(settings)
@@ -248,9 +248,17 @@ async def test_work_that_was_put_aside(patient: Settings, inside: asyncpg.Pool) 
 @pytest.mark.parametrize(("free_mib", "level"), [(100, "fail"), (1024, "warn"), (4096, "ok")])
 def test_a_disk_that_is_almost_full(free_mib: int, level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free_mib * 2**20))
-    found = doctor.disk(tmp_path / "not" / "yet")
+    found = doctor.disk(tmp_path / "not" / "yet", Settings())
     assert found.level == level
     assert ("CITYCARD_HOME" in found.to_do) == (level != "ok")
+    assert ("only loss reports are taken" in found.what) == (level == "fail")
+    foreign = doctor.disk(None, Settings(database_url="postgresql://db", database_volume=tmp_path))
+    assert foreign.level == level
+
+
+def test_a_disk_that_cannot_be_seen() -> None:
+    found = doctor.disk(None, Settings(database_url="postgresql://db"))
+    is_told(found, "warn", "cannot be seen", "CITYCARD_DATABASE_VOLUME")
 
 
 async def test_a_log_that_is_away() -> None:
@@ -271,7 +279,14 @@ async def test_the_command_fails_if_something_does(patient: Settings) -> None:
     away = f"postgresql://x@{NOBODY_LISTENS}/x"
     well, ill = await asyncio.gather(
         *(
-            asyncio.to_thread(said_to, {"CITYCARD_HOME": str(patient.home), "CITYCARD_DATABASE_URL": address})
+            asyncio.to_thread(
+                said_to,
+                {
+                    "CITYCARD_HOME": str(patient.home),
+                    "CITYCARD_DATABASE_URL": address,
+                    "CITYCARD_DATABASE_VOLUME": str(patient.home.parent),
+                },
+            )
             for address in (patient.database_url, away)
         )
     )
