@@ -19,7 +19,8 @@ from libs.messaging.bus import PARTITIONS, Bus, Letter, topic_of
 from libs.messaging.kafka import KafkaBus
 from libs.messaging.message import Message
 from libs.messaging.postgres import PostgresBus
-from libs.testing.stage import SERVICES, NotReady, Stage
+from libs.runtime.cli import SERVICES
+from libs.testing.stage import NotReady, Stage
 from libs.testing.town import Visitors
 from libs.web.tokens import Caller
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx
 
+from libs.runtime.cli import SERVICES
 from libs.runtime.embedded_postgres import EmbeddedPostgres
 from libs.runtime.engines import engine_home
 from libs.runtime.settings import Settings
 
 READY_WITHIN_S = 120  # On a machine that is busy with other work, too.
-SERVICES = ("identity", "issuance", "loss", "notice", "office")
 
 Process = subprocess.Popen[bytes]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from libs.runtime.cli import SERVICES
 from libs.testing.faults import Nemesis, quiet
-from libs.testing.stage import SERVICES, Stage, on_kafka, on_postgres
+from libs.testing.stage import Stage, on_kafka, on_postgres
 from services.faults import CLERK, HOTLINE, OPERATOR, Crowd, Holder, compare, crowd_of
 from tests import engines
 

@@ -16,8 +16,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from libs.messaging.bus import topic_of
 from libs.messaging.kafka import KafkaBus
+from libs.runtime.cli import SERVICES
 from libs.testing.faults import everything, everything_stored, roads
-from libs.testing.stage import SERVICES, Stage, on_kafka
+from libs.testing.stage import Stage, on_kafka
 from services.demo import BEGINS, Story
 
 pytestmark = pytest.mark.kafka
