@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -148,11 +149,17 @@ class CityPack:
         file, _, inside = path.partition(".")
         self.asked.add(path)
         steps = inside.split(".")
-        found: Any = self.files.get(file)
+        found, there = self.files.get(file), dict[str, Any]()
         for step in steps:
-            found = found.get(step) if isinstance(found, dict) else None
+            there = found if isinstance(found, dict) else {}
+            found = there.get(step)
         if found is None:
-            raise self.unfit(file, steps[:-1], f"{file}.yaml has no {inside}; add it, with `from`, `basis` and `value`")
+            words = f"{file}.yaml has no {inside}; add it, with `from`, `basis` and `value`"
+            if meant := get_close_matches(steps[-1], [*map(str, there)], 1, cutoff=0.8):
+                words = (
+                    f"{file}.yaml has no {inside}, but `{meant[0]}`, which nobody reads; did you mean `{steps[-1]}`?"
+                )
+            raise self.unfit(file, [*steps[:-1], *meant], words)
         try:
             entries: list[Entry[Any]] = TypeAdapter(list[Entry[kind]]).validate_python(found)
         except ValidationError as error:
@@ -268,10 +275,16 @@ def load_packs(folder: Path) -> CityPacks:
 def read_calendar(path: Path) -> Mapping[int, Year]:
     """The published years. Raises PackUnfit."""
     found: Any = read_yaml(path)
-    return {
-        int(year): Year(days_off=frozenset(data["days_off"]), days_worked=frozenset(data["days_worked"]))
-        for year, data in found["years"].items()
-    }
+    years: dict[int, Year] = {}
+    for number, data in found["years"].items():
+        year = Year(days_off=frozenset(data["days_off"]), days_worked=frozenset(data["days_worked"]))
+        try:
+            Calendar(years={int(number): year})
+        except (ValueError, AttributeError, TypeError) as error:
+            finding = Finding(path, line_of(path, ["years", str(number)]), str(error))
+            raise PackUnfit(str(finding), [finding]) from error
+        years[int(number)] = year
+    return years
 
 
 def load_pack(folder: Path, years: Mapping[int, Year], words: Mapping[str, Any], common: str = "") -> CityPack:

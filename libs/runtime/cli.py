@@ -17,7 +17,7 @@ from sqlalchemy import Table
 from libs.eventsourcing.durability import UnsafeDurability
 from libs.kernel.ids import derived
 from libs.runtime.app import build_app
-from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
+from libs.runtime.citypack import CityPacks, PackUnfit
 from libs.runtime.citytime import MachineClock
 from libs.runtime.development import issuer_key, trusted_keys
 from libs.runtime.doctor import Finding, examine, summary
@@ -54,10 +54,7 @@ def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[
 
 def check_bylaws(packs: CityPacks) -> None:
     """Let every service look at what a city has decided. Raises PackUnfit."""
-    for service in SERVICES:
-        check = getattr(importlib.import_module(f"services.{service}.wiring"), "check_bylaws", None)
-        if check is not None:
-            check(packs)
+    importlib.import_module("services.bylaws.check").read_by_everybody(packs)
 
 
 class Server(uvicorn.Server):
@@ -143,9 +140,26 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check engines, durability, migrations, clocks, keys; say what to do")
     doctor.set_defaults(run=_doctor)
 
-    bylaws = commands.add_parser("bylaws", help="check the city packs")
-    bylaws.add_argument("act", choices=("check",))
-    bylaws.add_argument("folder", nargs="?", type=Path, default=Path("deploy"))
+    bylaws = commands.add_parser("bylaws", help="check a city's pack, explain a verdict, see whom a change would touch")
+    acts = bylaws.add_subparsers(required=True, metavar="ACT", dest="act")
+    checking = acts.add_parser("check", help="everything that is wrong with a pack, with file and line")
+    checking.add_argument(
+        "pack", nargs="?", type=Path, default=Path("deploy"), help="a city's folder, or all of deploy"
+    )
+    explaining = acts.add_parser("explain", help="which rule grants or refuses, each row looked at, what is missing")
+    explaining.add_argument("programme", help="for example hangzhou-citizen, or zhoushan/citizen-card")
+    explaining.add_argument("--facts", nargs="*", default=[], metavar="FACT", help="FACT or FACT=FIRST_DAY..LAST_DAY")
+    explaining.add_argument("--person", type=Path, help="a YAML file with `birth` and `facts`")
+    explaining.add_argument("--age", type=int, default=30)
+    explaining.add_argument("--on", default="", help="the day of the decision, for example 2026-09-01 (default: today)")
+    explaining.add_argument("--language", choices=("zh", "en"), default="en")
+    explaining.add_argument("--data", type=Path, default=Path("deploy"))
+    differing = acts.add_parser("diff", help="who would gain or lose which programme or function")
+    differing.add_argument("old", type=Path, help="the folder of the city as it is, for example deploy/cities/zhoushan")
+    differing.add_argument("new", type=Path, help="the folder of the city as it would be")
+    differing.add_argument("--persons", type=Path, help="a file, one person a line (JSON), in place of the register")
+    differing.add_argument("--on", default="", help="the day for which both are asked (default: today)")
+    differing.add_argument("--ids", action="store_true", help="list every person, not only the first of each change")
     bylaws.set_defaults(run=_bylaws)
 
     schemas = commands.add_parser("schemas", help="write schemas/ anew from the code")
@@ -250,11 +264,8 @@ def _doctor(_asked: argparse.Namespace) -> int:
 
 
 def _bylaws(asked: argparse.Namespace) -> int:
-    packs = load_packs(asked.folder)
-    check_bylaws(packs)
-    for pack in packs:
-        print(f"{pack.name} ({pack.code}), edition {pack.hash}: {', '.join(pack.programmes)}")
-    return 0
+    status: int = importlib.import_module("services.bylaws.desk").run(asked)
+    return status
 
 
 def _schemas(asked: argparse.Namespace) -> int:

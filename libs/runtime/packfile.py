@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,12 @@ def line_of(path: Path, steps: Sequence[str | int]) -> int:
             break
         line, node = children[step]
     return line
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint at what somebody may have meant."""
+    found = get_close_matches(word, known, 1)
+    return f"; did you mean `{found[0]}`?" if found else ""
 
 
 def _children(node: Any) -> Iterator[tuple[str | int, tuple[int, Any]]]:

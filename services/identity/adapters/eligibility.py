@@ -95,13 +95,21 @@ class Eligibility:
             holds_until=self._holds_until(city, programme, bare, now),
         )
 
+    def bare(self, city: str, programme: str, now: Circumstances, at: datetime) -> Verdict:
+        """The verdict without its sources: the same for all whom the tables cannot tell apart, and asked once."""
+        return self._bare(city, programme, now, at)[0]
+
+    def opens_at(self, city: str, programme: str) -> datetime:
+        """The first moment at which somebody can be eligible."""
+        return morning_of(max(dated.begins_on for dated in self._dated[city, programme]))
+
     def why(self, city: str, verdict: Verdict, at: datetime) -> Why:
         """The explanation of a verdict, as it was given at this moment."""
         table, ground = self._cited(city, verdict, at, 0, verdict.rule, verdict.article)
         said = table.words(verdict.rule, "basis")
         return Why(
             city=city,
-            decision=Decision.GRANT if verdict.granted else Decision.REFUSAL,
+            decision=Decision.GRANT if verdict.granted and verdict.may_apply else Decision.REFUSAL,
             said=said or Said(zh=verdict.basis, en=verdict.basis),
             grounds=(ground,),
             facts=_of(verdict.used, table.conditions(verdict.rule)),

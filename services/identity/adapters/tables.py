@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import zen
 
 from libs.kernel.calendar import years_after
 from libs.kernel.why import Said
-from libs.runtime.packfile import Finding, PackUnfit, line_of
+from libs.runtime.packfile import Finding, PackUnfit, line_of, nearest
 from services.identity.domain.events import Statement
 
 ENDLESS = 99_999
@@ -235,7 +234,7 @@ class Table:
             if field != "age" and (kind not in ("facts", "held_days", "left_days") or fact not in facts):
                 raise self.unfit(
                     ["inputs", nth],
-                    f"looks at {field}, which no department of this city states{nearest(fact or field, facts)}",
+                    f"looks at {field}, which no department of this city states{nearest(fact or field, sorted(facts))}",
                 )
         seen: dict[str, int] = {}
         for nth, row in enumerate(self._rows):
@@ -262,9 +261,3 @@ def said_of(words: Any) -> Said:
     if isinstance(words, str):
         return Said(zh=words, en=words)
     return Said(zh=str(words["zh"]), en=str(words["en"]))
-
-
-def nearest(word: str, known: Sequence[str] | frozenset[str]) -> str:
-    """A hint at what somebody meant."""
-    found = get_close_matches(word, sorted(known), 1)
-    return f"; did you mean `{found[0]}`?" if found else ""

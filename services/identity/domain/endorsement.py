@@ -1,0 +1,66 @@
+"""How a residence permit goes on from year to year (residence permit regulation, Article 10; Jiangsu's 30 days)."""
+
+from calendar import monthrange
+from datetime import date, timedelta
+from enum import StrEnum
+
+from libs.kernel import Clash, value
+from libs.kernel.calendar import years_after
+
+
+class TooEarly(Clash):
+    """This permit can be endorsed from {opens_on} on, within the month before its year is full; come back then."""
+
+
+class Later(StrEnum):
+    """What becomes of the years of residence when a permit is endorsed after the days of grace."""
+
+    RESTART = "restart"
+    CONTINUOUS = "continuous"
+
+
+@value
+class Permit:
+    """A residence permit: valid before `ends_on`, the day on which its year is full; residence counts from `since`."""
+
+    since: date
+    ends_on: date
+
+    def suspended(self, on: date) -> bool:
+        """Whether it rests because its year is full and nobody has endorsed it."""
+        return on >= self.ends_on
+
+
+@value
+class Endorsing:
+    """What a city decides about endorsement: the window in months, the days of grace, and what follows them."""
+
+    valid_years: int
+    window_months: int
+    late_days: int
+    later: Later
+    by: frozenset[str]
+
+    def __post_init__(self) -> None:
+        if not (0 < self.valid_years <= 10 and 0 < self.window_months <= 12 and 0 <= self.late_days <= 366):
+            raise ValueError("a permit holds 1 to 10 years, its window 1 to 12 months, its grace at most 366 days")
+
+    def opens_on(self, permit: Permit) -> date:
+        """The first day of the window: so many months before the year is full, or that month's last day."""
+        months = permit.ends_on.year * 12 + permit.ends_on.month - 1 - self.window_months
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(permit.ends_on.day, monthrange(year, month + 1)[1]))
+
+    def endorse(self, permit: Permit, on: date) -> Permit:
+        """The permit as it stands after an endorsement on this day. Raises TooEarly.
+
+        In the window, and in the days of grace, the years go on from the old anniversary; later they begin anew, or
+        where the city says so go on (the national rule counts the years from before and after as one).
+        """
+        if on < self.opens_on(permit):
+            raise TooEarly(opens_on=self.opens_on(permit))
+        in_time = on < permit.ends_on + timedelta(days=self.late_days + 1)
+        if in_time:
+            return Permit(since=permit.since, ends_on=years_after(permit.ends_on, self.valid_years))
+        since = on if self.later is Later.RESTART else permit.since
+        return Permit(since=since, ends_on=years_after(on, self.valid_years))

@@ -1,0 +1,92 @@
+"""A residence permit is endorsed within the month before its year is full; late, a city's own rule counts."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.runtime.citypack import load_packs
+from services.identity.adapters.programmes import Programmes
+from services.identity.domain.endorsement import Endorsing, Later, Permit, TooEarly
+
+NOW = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)
+PACKS = load_packs(Path(__file__).parents[3] / "deploy")
+
+
+def the_rule_of_wuxi() -> Endorsing:
+    found = Programmes(PACKS).endorsing("320200", "residence-permit", NOW)
+    assert found is not None
+    return found
+
+
+WUXI = the_rule_of_wuxi()
+NATIONAL = Endorsing(
+    valid_years=1, window_months=1, late_days=0, later=Later.CONTINUOUS, by=frozenset({"police", "entrusted_agency"})
+)
+PERMIT = Permit(since=date(2020, 3, 31), ends_on=date(2023, 3, 31))
+
+
+@pytest.mark.requirement("R136")
+@pytest.mark.parametrize(
+    ("ends_on", "opens_on"),
+    [
+        (date(2023, 3, 31), date(2023, 2, 28)),
+        (date(2024, 3, 31), date(2024, 2, 29)),
+        (date(2023, 1, 15), date(2022, 12, 15)),
+        (date(2025, 2, 28), date(2025, 1, 28)),
+    ],
+)
+def test_the_window_opens_a_month_before(ends_on: date, opens_on: date) -> None:
+    assert WUXI.opens_on(Permit(since=date(2020, 1, 1), ends_on=ends_on)) == opens_on
+
+
+@pytest.mark.requirement("R136")
+def test_before_the_window_nobody_endorses_and_the_day_is_named() -> None:
+    with pytest.raises(TooEarly, match="from 2023-02-28 on"):
+        WUXI.endorse(PERMIT, date(2023, 2, 27))
+
+
+@pytest.mark.requirement("R135", "R136")
+@pytest.mark.parametrize("on", [date(2023, 2, 28), date(2023, 3, 30)])
+def test_in_the_window_a_year_is_added_to_the_old_anniversary(on: date) -> None:
+    assert WUXI.endorse(PERMIT, on) == Permit(since=PERMIT.since, ends_on=date(2024, 3, 31))
+
+
+@pytest.mark.requirement("R137")
+def test_from_the_anniversary_on_it_rests_until_it_is_endorsed() -> None:
+    assert not PERMIT.suspended(date(2023, 3, 30))
+    assert PERMIT.suspended(date(2023, 3, 31))
+    assert not WUXI.endorse(PERMIT, date(2023, 4, 5)).suspended(date(2023, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("on", "continuous"), [(date(2023, 3, 31), True), (date(2023, 4, 30), True), (date(2023, 5, 1), False)]
+)
+def test_in_jiangsu_thirty_days_late_is_in_time_and_later_the_years_begin_anew(on: date, continuous: bool) -> None:
+    renewed = WUXI.endorse(PERMIT, on)
+    assert renewed.since == (PERMIT.since if continuous else on)
+    assert renewed.ends_on == (date(2024, 3, 31) if continuous else date(2024, 5, 1))
+
+
+def test_by_the_national_rule_the_years_go_on_however_late() -> None:
+    renewed = NATIONAL.endorse(PERMIT, date(2025, 6, 1))
+    assert renewed == Permit(since=PERMIT.since, ends_on=date(2026, 6, 1))
+
+
+@given(st.dates(date(2016, 1, 1), date(2035, 12, 31)), st.integers(0, 800))
+def test_an_endorsed_permit_always_holds_and_never_loses_a_day(ends_on: date, later: int) -> None:
+    permit = Permit(since=ends_on - timedelta(days=365), ends_on=ends_on)
+    on = WUXI.opens_on(permit) + timedelta(days=later)
+    renewed = WUXI.endorse(permit, on)
+    assert renewed.ends_on > permit.ends_on
+    assert not renewed.suspended(on)
+    assert renewed.since >= permit.since
+
+
+@pytest.mark.parametrize("change", [{"valid_years": 0}, {"window_months": 13}, {"late_days": -1}])
+def test_a_rule_out_of_bounds_is_not_born(change: dict[str, int]) -> None:
+    values: dict[str, int] = {"valid_years": 1, "window_months": 1, "late_days": 30} | change
+    with pytest.raises(ValueError, match="a permit holds"):
+        Endorsing(later=Later.RESTART, by=frozenset(), **values)
