@@ -32,6 +32,7 @@ ICBC = Caller("teller-1", "bank", ZHOUSHAN, outlet="zs-icbc-dinghai")
 PUTUO = Caller("teller-2", "bank", ZHOUSHAN, outlet="zs-icbc-putuo")
 HOTLINE = Caller("hotline-1", "hotline", ZHOUSHAN)
 CENTRE = Caller("centre-1", "centre", ZHOUSHAN)
+OTHER_HALL = Caller("clerk-3", "clerk", ZHOUSHAN, outlet="zs-hall")
 VENDOR = Caller("vendor-1", "vendor", ZHOUSHAN)
 HRSS = Caller("hrss-1", "department", ZHOUSHAN, department="hrss")
 AUDITOR = Caller("auditor-1", "auditor", ZHOUSHAN)
@@ -73,6 +74,12 @@ def open_town(dsn: str, workshop: Path) -> Open:
         shutil.rmtree(home, ignore_errors=True)
 
     return opened
+
+
+async def approved(town: Town, who: Caller, path: str, waiting: Mapping[str, Any]) -> dict[str, Any]:
+    """Another person lets happen what waits at this card; `path` is the card's."""
+    [proposal] = waiting["proposals"]
+    return await town.post(who, f"{path}/approvals", {"proposal_id": proposal["proposal_id"]})
 
 
 @pytest.fixture(scope="session")

@@ -143,10 +143,16 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
             yield Drop(queue, {"holding_id": told.holding_id})
         case CardStopped():
             for one in told.functions:
-                row = {"card_id": told.card_id, "function": one.function, "report": message.version}
-                yield Put(stop, row | {"from_at": one.from_at, "until": told.until})
+                row = {"card_id": told.card_id, "function": one.function}
+                yield Cap(stop, row, "until", told.at)  # What was said of it before is replaced.
+                yield Put(stop, row | {"report": message.version, "from_at": one.from_at, "until": told.until})
         case CardWoken():
-            yield Cap(stop, {"card_id": told.card_id}, "until", told.at)
+            woken = [{"function": function} for function in told.functions] or [{}]
+            for those in woken:
+                yield Cap(stop, {"card_id": told.card_id} | those, "until", told.at)
+            for cools in told.cooling:
+                row = {"card_id": told.card_id, "function": cools.function}
+                yield Put(stop, row | {"report": message.version, "from_at": told.at, "until": cools.from_at})
 
 
 def _progress(told: Contract) -> Iterator[Change]:

@@ -4,19 +4,23 @@ from libs.messaging.contract import Contract
 from services.loss import contracts as told
 from services.loss.domain.events import (
     CallKept,
+    CancellationProposed,
     CardCancelled,
     CardEntered,
     CardSucceeded,
     Event,
     LapseAnnounced,
+    LiftProposed,
     LossLapsed,
     LossLifted,
     LossPreReported,
     LossReported,
     NewCardDeclined,
+    ProposalDeclined,
     ReissueOrdered,
     ReplacementOrdered,
     Stop,
+    StopHastened,
 )
 
 
@@ -30,6 +34,7 @@ def tell(fact: Event) -> Contract | None:
                 kind="pre_report",
                 functions=_functions(fact.stops),
                 until=None if fact.ends_card else fact.lapses_at,
+                ends_card_at=fact.lapses_at if fact.ends_card else None,
             )
         case LossReported():
             return told.CardStopped(
@@ -38,11 +43,36 @@ def tell(fact: Event) -> Contract | None:
                 at=fact.at,
                 kind="written_report",
                 functions=_functions(fact.stops),
+                until=None if fact.ends_card else fact.lapses_at,
+                ends_card_at=fact.lapses_at if fact.ends_card else None,
+            )
+        case StopHastened():
+            return told.CardStopped(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                kind="written_report" if fact.signed else "pre_report",
+                until=fact.until,
+                functions=[told.StoppedFunction(function=fact.function, from_at=fact.at)],
+                captured=[fact.function],
             )
         case LossLapsed():
-            return told.CardWoken(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, why="lapsed")
+            return told.CardWoken(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                why="lapsed",
+                functions=list(fact.functions),
+            )
         case LossLifted():
-            return told.CardWoken(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, why="lifted")
+            return told.CardWoken(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                why="lifted",
+                functions=list(fact.functions),
+                cooling=[told.WokenFunction(function=one.function, from_at=one.until) for one in fact.cooling],
+            )
         case LapseAnnounced():
             return told.LapseApproaching(
                 holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, lapses_at=fact.lapses_at
@@ -50,10 +80,24 @@ def tell(fact: Event) -> Contract | None:
         case CallKept():
             return told.CallKept(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at)
         case ReissueOrdered():
-            return told.ReissueOrdered(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet)
+            return told.ReissueOrdered(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                outlet=fact.outlet,
+                warned=fact.warned,
+                fee_fen=fact.fee_fen,
+                fee_approval=fact.fee_approval,
+            )
         case ReplacementOrdered():
             return told.ReplacementOrdered(
-                holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, outlet=fact.outlet, reason=fact.reason
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                outlet=fact.outlet,
+                reason=fact.reason,
+                fee_fen=fact.fee_fen,
+                fee_approval=fact.fee_approval,
             )
         case CardCancelled():
             return told.CancellationOrdered(
@@ -61,6 +105,8 @@ def tell(fact: Event) -> Contract | None:
             )
         case CardEntered() | CardSucceeded() | NewCardDeclined():
             return None  # Issuance said so first.
+        case LiftProposed() | CancellationProposed() | ProposalDeclined():
+            return None  # Nothing has happened yet.
 
 
 def _functions(stops: tuple[Stop, ...]) -> list[told.StoppedFunction]:

@@ -18,6 +18,9 @@ A_MILLISECOND = timedelta(milliseconds=1)
 
 Said = dict[str, Any]
 
+Told = tuple[str, str, datetime, datetime | None]
+"""A card, a function that was stopped, from when and until when."""
+
 
 @dataclass
 class Stretch:
@@ -40,6 +43,9 @@ class LossBook:
     stretches: list[Stretch] = field(default_factory=list)
     ended: dict[str, datetime] = field(default_factory=dict)
     entered: set[str] = field(default_factory=set)
+    waiting: dict[str, str] = field(default_factory=dict)
+    """What somebody has proposed and nobody has decided, with its card."""
+    proposed_by: dict[str, str] = field(default_factory=dict)
 
     def stopped(self, card: str, function: str, at: datetime) -> bool:
         """Whether a report had taken effect for this function at this instant."""
@@ -189,7 +195,17 @@ class Oracle(Witness):
                 else:
                     stretch.stops, stretch.lapses_at, stretch.until = stops, None, None
                 book.standing = "signed"
+            case "lift-proposed" | "cancellation-proposed":
+                self.must(book.standing in ("none", "called", "signed", "superseded"), "INV-10", f"{card}: {name}")
+                book.waiting[said["proposal_id"]] = card
+                book.proposed_by[said["proposal_id"]] = said["by"]
+                return
+            case "proposal-declined":
+                self.must(said["proposal_id"] in book.waiting, "INV-13", f"{card}: nothing to object to")
+                book.waiting.pop(said["proposal_id"], None)
+                return
             case "loss-lifted":
+                self._seen_by_two(book, said, needed=book.standing == "signed")
                 self.must(book.standing in ("called", "signed"), "INV-10", f"{card} was lifted while {book.standing}")
                 self.must(in_time, "INV-10", f"{card} was lifted after its report had lapsed")
                 if stretch:
@@ -214,6 +230,8 @@ class Oracle(Witness):
                 book.card, book.standing, book.replacing = card, "none", False
                 book.entered.add(card)
             case "card-cancelled":
+                alone = said["reason"] in ("report lapsed unsigned", "written report ran out") or said["with_card_id"]
+                self._seen_by_two(book, said, needed=not alone)
                 book.ended[card] = moment_of(said["at"])
                 book.standing = "ended"
             case "call-kept":
@@ -222,6 +240,18 @@ class Oracle(Witness):
                 raise AssertionError(other)
         if name in ("loss-reported", "loss-lapsed", "loss-lifted"):
             book.replacing = False
+        if name not in ("loss-pre-reported", "lapse-announced", "call-kept"):
+            book.waiting.clear()  # Things stand otherwise than when it was proposed.
+
+    def _seen_by_two(self, book: LossBook, said: Said, *, needed: bool) -> None:
+        """R169: what one person proposed has happened by another's approval, and was still to be decided."""
+        eyes, card = said["eyes"], said["card_id"]
+        self.must(bool(eyes) == needed, "R169", f"{card}: two people were needed: {needed}, seen by {eyes}")
+        if eyes:
+            proposal = said["proposal_id"]
+            self.must(book.waiting.get(proposal) == card, "R169", f"{card}: {proposal} was not waiting")
+            self.must(book.proposed_by.get(proposal) == eyes["proposed_by"], "R169", f"{card}: another proposed it")
+            self.must(eyes["proposed_by"] != eyes["approved_by"], "R169", f"{card}: one person alone")
 
     @staticmethod
     def _open(book: LossBook) -> bool:
@@ -341,25 +371,37 @@ class Oracle(Witness):
             if service == "issuance" and origin == "loss" and sequence > first:
                 self._compare_stops(shard, first, sequence)
 
+    @staticmethod
+    def _ended(stretches: list[Told], of: str, functions: Sequence[str], at: datetime) -> list[Told]:
+        """What was told of these functions of a card, or of all if none is named, holds until now at the latest."""
+        return [
+            (card, function, from_, min(until or at, at))
+            if card == of and (not functions or function in functions)
+            else (card, function, from_, until)
+            for card, function, from_, until in stretches
+        ]
+
     def _compare_stops(self, shard: int, first: int, sequence: int) -> None:
         """INV-8: what issuance knows of stops against all that the loss desk has told it."""
         rows = self.world.stores["loss"].outbox_of(shard)[:sequence]
         changed = {row.key for row in rows[first:] if row.type in ("loss.CardStopped.v1", "loss.CardWoken.v1")}
         for holding in sorted(changed):
             told = [(row, json.loads(row.data)) for row in rows if row.key == holding]
-            stretches: list[tuple[str, str, datetime, datetime | None]] = []
+            stretches: list[Told] = []
             for row, said in told:
                 if row.type == "loss.CardStopped.v1":
-                    until = moment_of(said["until"]) if said["until"] else None
+                    until, at = moment_of(said["until"]) if said["until"] else None, moment_of(said["at"])
+                    functions = [one["function"] for one in said["functions"]]
+                    stretches = self._ended(stretches, said["card_id"], functions, at)
                     stretches += [
                         (said["card_id"], one["function"], moment_of(one["from_at"]), until)
                         for one in said["functions"]
                     ]
                 elif row.type == "loss.CardWoken.v1":
                     at = moment_of(said["at"])
-                    stretches = [
-                        (card, function, from_, min(until or at, at) if card == said["card_id"] else until)
-                        for card, function, from_, until in stretches
+                    stretches = self._ended(stretches, said["card_id"], said["functions"], at)
+                    stretches += [
+                        (said["card_id"], one["function"], at, moment_of(one["from_at"])) for one in said["cooling"]
                     ]
             known = [
                 (row["card_id"], row["function"], row["from_at"], row["until"])

@@ -17,6 +17,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from fastapi import Response
+
 from libs.kernel import Outage, Refused
 from libs.kernel.checkdigits import mod_11_2
 from libs.kernel.ids import derived
@@ -43,12 +45,13 @@ PATIENCE_MAX = 60
 Wishes = Iterator[tuple[float, Callable[[], Any]]]
 """What somebody may want to do now, and how much.
 
-Of the loss desk: call, sign, lift, reissue, exchange, cancel."""
+Of the loss desk: call, sign, lift, reissue, exchange, cancel, look twice."""
 
 # Whose answer is made from the state right after the command alone, so that a repeat must be answered the same.
 ANSWERED_THE_SAME = {
     "pre_report_loss_by_telephone", "report_loss_in_writing", "lift_a_report", "apply_for_a_new_card",
-    "exchange_a_worn_card", "cancel_a_card", "apply_for_a_card", "accept_an_application", "ask_for_what_is_missing",
+    "exchange_a_worn_card", "cancel_a_card", "approve_what_was_proposed", "object_to_what_was_proposed",
+    "apply_for_a_card", "accept_an_application", "ask_for_what_is_missing",
     "bring_what_was_missing", "reject_an_application", "withdraw_an_application", "draw_a_batch", "order_a_batch",
     "read_a_return_file", "dispatch_a_batch", "count_a_batch_in", "register_a_person", "state_a_fact",
 }  # fmt: skip
@@ -294,7 +297,8 @@ class People:
         await self.act("loss", "report_loss_in_writing", self._bank(one.city), {"document": "id_card"}, card_id=card)
 
     async def _lift(self, one: Somebody, card: str) -> None:
-        await self.act("loss", "lift_a_report", self._bank(one.city), {"document": "id_card"}, card_id=card)
+        said = {"document": "id_card", "card_shown": True}
+        await self.act("loss", "lift_a_report", self._bank(one.city), said, card_id=card)
 
     async def _reissue(self, one: Somebody, card: str) -> None:
         await self.act("loss", "apply_for_a_new_card", self._bank(one.city), {"document": "id_card"}, card_id=card)
@@ -306,6 +310,14 @@ class People:
     async def _cancel(self, one: Somebody, card: str) -> None:
         said = {"document": "id_card", "reason": "own_request"}
         await self.act("loss", "cancel_a_card", self._bank(one.city), said, card_id=card)
+
+    async def _look_twice(self, one: Somebody, card: str) -> None:
+        """Somebody looks at what was proposed; sometimes it is whoever proposed it."""
+        if waiting := self._oracle.loss[one.holding].waiting:
+            proposal = self.dice.choice(sorted(waiting))
+            door = "approve_what_was_proposed" if self.dice.random() < 0.85 else "object_to_what_was_proposed"
+            who = self._bank(one.city) if self.dice.random() < 0.3 else self._clerk(one.city)
+            await self.act("loss", door, who, {"proposal_id": proposal}, card_id=waiting[proposal])
 
     async def _look(self, one: Somebody, card: str) -> None:
         """Somebody puts a card into a terminal, or asks who bears a loss."""
@@ -372,14 +384,14 @@ class People:
 
 
 _WISHES = {
-    "none": (2.0, 0.7, 0.3, 0.1, 0.7, 0.12),
-    "called": (0.7, 1.5, 1.2, 0.3, 0.1, 0.1),
-    "signed": (0.3, 0.3, 1.2, 2.0, 0.1, 0.1),
-    "superseded": (0.2, 0.2, 1.0, 0.3, 0.1, 0.1),
-    "ended": (0.2, 0.2, 0.2, 0.2, 0.2, 0.1),
+    "none": (2.0, 0.7, 0.3, 0.1, 0.7, 0.12, 0.5),
+    "called": (0.7, 1.5, 1.2, 0.3, 0.1, 0.1, 0.5),
+    "signed": (0.3, 0.3, 1.2, 1.6, 0.1, 0.1, 2.0),
+    "superseded": (0.2, 0.2, 1.0, 0.3, 0.1, 0.1, 0.5),
+    "ended": (0.2, 0.2, 0.2, 0.2, 0.2, 0.1, 0.2),
 }
 _LOSSES: tuple[Callable[[People, Somebody, str], Any], ...] = (
-    People._call, People._sign, People._lift, People._reissue, People._exchange, People._cancel,
+    People._call, People._sign, People._lift, People._reissue, People._exchange, People._cancel, People._look_twice,
 )  # fmt: skip
 
 
@@ -404,6 +416,8 @@ async def _walk_in(process: Process, act: Act) -> Any:
         given[name] = body.model_validate_json(json.dumps(act.said))
     elif "at" in inspect.signature(endpoint).parameters:
         given["at"] = None
+    if "response" in inspect.signature(endpoint).parameters:
+        given["response"] = Response()
     return await endpoint(**given)
 
 

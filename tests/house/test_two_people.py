@@ -29,8 +29,6 @@ WANTED = {
 
 NOT_BUILT = {
     "issue in spite of a refusal": "no clerk can issue against a verdict yet",
-    "lift a written report": "one clerk lifts it still",
-    "cancel a card": "one clerk cancels it still",
     "merge two persons": "two persons cannot be merged yet",
     "adjust a wallet": "there is no wallet yet",
     "replace a key": "keys are replaced outside the platform",

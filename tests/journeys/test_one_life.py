@@ -29,6 +29,7 @@ from tests.platform import (
     WX_VENDOR,
     Open,
     applied,
+    approved,
     id_card,
     produced,
     registered,
@@ -205,11 +206,21 @@ async def test_wuxi_has_other_rules_and_no_other_code(quiet_town: Town) -> None:
 
     # A written report is lifted only where it was signed.
     signature = {"document": "id_card"}
+    found = signature | {"card_shown": True}
     await town.post(WX_LIANGXI, f"/v1/cards/{card}/written-reports", signature)
-    elsewhere = await town.post(WX_BINHU, f"/v1/cards/{card}/lifts", signature, expect=409)
+    elsewhere = await town.post(WX_BINHU, f"/v1/cards/{card}/lifts", found, expect=409)
     assert elsewhere["code"] == "lift-elsewhere"
     assert WX_LIANGXI.outlet in elsewhere["detail"]
-    await town.post(WX_LIANGXI, f"/v1/cards/{card}/lifts", signature)
+    without = await town.post(WX_LIANGXI, f"/v1/cards/{card}/lifts", signature, expect=403)
+    assert without["code"] == "card-not-shown"
+
+    # One teller proposes it, and another one lets it happen.
+    waiting = await town.post(WX_LIANGXI, f"/v1/cards/{card}/lifts", found, expect=202)
+    assert waiting["status"] == "reported"
+    alone = {"proposal_id": waiting["proposals"][0]["proposal_id"]}
+    refused = await town.post(WX_LIANGXI, f"/v1/cards/{card}/approvals", alone, expect=403)
+    assert refused["code"] == "same-hand"
+    assert (await approved(town, WX_BINHU, f"/v1/cards/{card}", waiting))["status"] == "in_use"
     await town.drain()
     assert await usable(town, card, who=WX_HALL) == works
 

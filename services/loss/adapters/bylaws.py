@@ -1,14 +1,30 @@
 """A city's rules on loss, from its pack to the domain."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
-from typing import Literal
+from datetime import date, datetime, time
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.kernel.calendar import shanghai_day
-from libs.runtime.citypack import CityPacks
-from services.loss.domain.bylaw import Covered, LiftAt, LossBylaw, OnLapse, Unit, Window
+from libs.kernel.calendar import SHANGHAI, shanghai_day
+from libs.runtime.citypack import CityPack, CityPacks, Dated, PackUnfit
+from services.loss.domain.bylaw import (
+    Bearer,
+    BeyondLimit,
+    Clock,
+    Covered,
+    Fee,
+    Grounds,
+    Liability,
+    LiftAt,
+    LiftRule,
+    LossBylaw,
+    OnLapse,
+    Term,
+    Unit,
+    Window,
+)
 from services.loss.domain.commands import Place
 
 
@@ -18,12 +34,25 @@ class _Data(BaseModel):
 
 class WindowData(_Data):
     count: int
-    unit: Literal["working_days", "days", "hours"]
+    unit: Literal["working_days", "days", "hours", "years"]
+
+    def value(self) -> Window:
+        return Window(count=self.count, unit=Unit(self.unit))
 
 
 class CoveredData(_Data):
     function: str
     after_hours: int = Field(default=0, ge=0)
+    after: WindowData | None = None
+    or_captured: bool = False
+
+    def value(self) -> Covered:
+        return Covered(
+            function=self.function,
+            after_hours=self.after_hours,
+            after=None if self.after is None else self.after.value(),
+            or_captured=self.or_captured,
+        )
 
 
 class LapseData(_Data):
@@ -31,9 +60,107 @@ class LapseData(_Data):
     warn_hours_before: int = Field(ge=0)
 
 
+class TermData(LapseData):
+    window: WindowData
+
+    def value(self) -> Term:
+        return Term(window=self.window.value(), then=OnLapse(self.then), warn_hours_before=self.warn_hours_before)
+
+
+class ClockData(TermData):
+    covers: list[CoveredData] = Field(min_length=1)
+
+    def clock(self) -> Clock:
+        return Clock(covers=_covered(self.covers), term=self.value())
+
+
 class LiftData(_Data):
     where: Literal["any_outlet", "accepting_outlet", "nowhere"]
     kinds: list[str]
+    card_needed: bool = False
+    by_agent: bool = False
+
+    def value(self) -> LiftRule:
+        return LiftRule(
+            where=LiftAt(self.where),
+            kinds=frozenset(self.kinds),
+            card_needed=self.card_needed,
+            by_agent=self.by_agent,
+        )
+
+
+class CoolingData(_Data):
+    function: str
+    lasts: WindowData
+
+
+class ReissuesData(_Data):
+    max_in_30_days: int = Field(ge=1)
+    beyond: Literal["warn", "refuse"]
+
+
+class FirstAtData(_Data):
+    reason: str
+    office: str
+
+
+class KinData(_Data):
+    relations: list[str]
+    proofs: list[str] = Field(min_length=1)
+
+
+class FeeData(_Data):
+    act: Literal["written_report", "reissue", "replacement"]
+    fen: int = Field(gt=0)
+    approval: str = Field(min_length=1, description="The price department's approval; without one there is no fee.")
+
+
+class LiabilityData(_Data):
+    function: str
+    borne_by: Literal["holder", "issuer", "bank", "insurer"]
+    cap_fen: int | None = Field(default=None, gt=0)
+
+
+NEEDED: Mapping[str, Any] = {
+    "pre_report_window": WindowData,
+    "on_lapse": LapseData,
+    "pre_reports_max_in_30_days": int,
+    "pre_report_covers": list[CoveredData],
+    "written_report_covers": list[CoveredData],
+    "written_report_at": list[str],
+    "lift": LiftData,
+    "reissue_at": list[str],
+    "cancel_at": list[str],
+    "documents": list[str],
+}
+"""What every programme's `loss.yaml` says."""
+
+IF_SAID: Mapping[str, tuple[Any, Any]] = {
+    "own_clocks": (list[ClockData], []),
+    "written_report_term": (TermData | None, None),
+    "lift_after_call": (LiftData | None, None),
+    "cooling_after_lift": (list[CoolingData], []),
+    "reportable": (bool, True),
+    "caller_proofs": (list[str], ["knowledge", "service_password"]),
+    "reissues": (ReissuesData | None, None),
+    "replacement_reasons": (
+        list[str],
+        ["data_changed", "expired", "illegible", "incomplete", "stained", "unreadable"],
+    ),
+    "changes_first_at": (list[FirstAtData], []),
+    "cancel_reasons": (list[str], ["death", "moved_away", "own_request"]),
+    "kin": (
+        KinData,
+        KinData(
+            relations=["spouse", "parent", "child", "sibling", "guardian"],
+            proofs=["household_book", "marriage_certificate", "birth_certificate", "notarial_deed", "court_order"],
+        ),
+    ),
+    "fees": (list[FeeData], []),
+    "liability": (list[LiabilityData], []),
+    "proposals_stand": (WindowData, WindowData(count=24, unit="hours")),
+}
+"""What a `loss.yaml` may say besides, and what holds where it does not: no such rule, or the house's default."""
 
 
 class LossBylaws:
@@ -43,24 +170,29 @@ class LossBylaws:
         self._packs = packs
         self._of_the_day: dict[tuple[str, str, date], LossBylaw] = {}
         self._dated = {
-            (pack.code, programme): {
-                name: pack.dated(f"{programme}/loss.{name}", kind)
-                for name, kind in {
-                    "pre_report_window": WindowData,
-                    "on_lapse": LapseData,
-                    "pre_reports_max_in_30_days": int,
-                    "pre_report_covers": list[CoveredData],
-                    "written_report_covers": list[CoveredData],
-                    "written_report_at": list[str],
-                    "lift": LiftData,
-                    "reissue_at": list[str],
-                    "cancel_at": list[str],
-                    "documents": list[str],
-                }.items()
-            }
-            for pack in packs
-            for programme in pack.programmes
+            (pack.code, programme): self._leaves(pack, programme) for pack in packs for programme in pack.programmes
         }
+        for city, programme in self._dated:
+            self._check(city, programme)
+
+    @staticmethod
+    def _leaves(pack: CityPack, programme: str) -> dict[str, Dated[Any]]:
+        said: Any = pack.files.get(f"{programme}/loss", {})
+        if strange := sorted(set(said) - NEEDED.keys() - IF_SAID.keys()):
+            known = ", ".join(sorted(NEEDED.keys() | IF_SAID.keys()))
+            raise PackUnfit(f"{pack.name}: {programme}/loss.yaml says {strange[0]}, which is none of: {known}")
+        kinds = {**NEEDED} | {name: kind for name, (kind, _) in IF_SAID.items() if name in said}
+        return {name: pack.dated(f"{programme}/loss.{name}", kind) for name, kind in kinds.items()}
+
+    def _check(self, city: str, programme: str) -> None:
+        """Every day on which a value begins gives rules that can stand together. Raises PackUnfit."""
+        dated = self._dated[city, programme]
+        begins = max(values[0].from_ for name, values in dated.items() if name in NEEDED)
+        for day in sorted({entry.from_ for values in dated.values() for entry in values if entry.from_ >= begins}):
+            try:
+                self._read(city, programme, datetime.combine(day, time.min, SHANGHAI))
+            except ValueError as error:
+                raise PackUnfit(f"{self._packs[city].name}: {programme}/loss.yaml, from {day}: {error}") from error
 
     def at(self, city: str, programme: str, moment: datetime) -> LossBylaw:
         """The rules of a programme that hold at this moment; of the city's first one, while it is not known which."""
@@ -70,23 +202,58 @@ class LossBylaws:
             self._of_the_day[day] = self._read(city, programme, moment)
         return self._of_the_day[day]
 
+    def if_any(self, city: str, programme: str, moment: datetime) -> LossBylaw | None:
+        """The rules that held at this moment; none, before the first were made."""
+        try:
+            return self.at(city, programme, moment)
+        except PackUnfit:
+            return None
+
     def _read(self, city: str, programme: str, moment: datetime) -> LossBylaw:
-        dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
-        window, lapse, lift = dated["pre_report_window"], dated["on_lapse"], dated["lift"]
+        dated = self._dated[city, programme]
+        entries = {name: values.entry_at(moment) for name, values in dated.items() if _said(values, moment)}
+        for name in NEEDED:
+            entries.setdefault(name, dated[name].entry_at(moment))  # Raises, and says when the first one begins.
+        said = {name: default for name, (_, default) in IF_SAID.items()}
+        said |= {name: entry.value for name, entry in entries.items()}
+        window, lapse, lift, reissues = said["pre_report_window"], said["on_lapse"], said["lift"], said["reissues"]
+        written, after_call = said["written_report_term"], said["lift_after_call"]
+        articles = tuple(sorted({f"{name}: {entry.basis} ({entry.from_})" for name, entry in entries.items()}))
         return LossBylaw(
-            window=Window(count=window.count, unit=Unit(window.unit)),
+            window=window.value(),
             calendar=replace(self._packs[city].calendar, guess_unknown_years=True),  # No call waits for a calendar.
             on_lapse=OnLapse(lapse.then),
             warn_hours_before=lapse.warn_hours_before,
-            pre_reports_max=dated["pre_reports_max_in_30_days"],
-            pre_report_covers=_covered(dated["pre_report_covers"]),
-            written_report_covers=_covered(dated["written_report_covers"]),
-            written_report_at=frozenset(dated["written_report_at"]),
+            pre_reports_max=said["pre_reports_max_in_30_days"],
+            pre_report_covers=_covered(said["pre_report_covers"]),
+            written_report_covers=_covered(said["written_report_covers"]),
+            written_report_at=frozenset(said["written_report_at"]),
             lift_at=LiftAt(lift.where),
             lift_kinds=frozenset(lift.kinds),
-            reissue_at=frozenset(dated["reissue_at"]),
-            cancel_at=frozenset(dated["cancel_at"]),
-            documents=frozenset(dated["documents"]),
+            lift_card_needed=lift.card_needed,
+            lift_by_agent=lift.by_agent,
+            lift_after_call=None if after_call is None else after_call.value(),
+            reissue_at=frozenset(said["reissue_at"]),
+            cancel_at=frozenset(said["cancel_at"]),
+            documents=frozenset(said["documents"]),
+            own_clocks=tuple(clock.clock() for clock in said["own_clocks"]),
+            written_term=None if written is None else written.value(),
+            cooling={one.function: one.lasts.value() for one in said["cooling_after_lift"]},
+            reportable=said["reportable"],
+            caller_proofs=frozenset(said["caller_proofs"]),
+            reissues_max_in_30_days=None if reissues is None else reissues.max_in_30_days,
+            beyond_limit=BeyondLimit.WARN if reissues is None else BeyondLimit(reissues.beyond),
+            replacement_reasons=frozenset(said["replacement_reasons"]),
+            changes_first_at={one.reason: one.office for one in said["changes_first_at"]},
+            cancel_reasons=frozenset(said["cancel_reasons"]),
+            kin=frozenset(said["kin"].relations),
+            kin_proofs=frozenset(said["kin"].proofs),
+            fees={one.act: Fee(fen=one.fen, approval=one.approval) for one in said["fees"]},
+            liable={
+                one.function: Liability(bearer=Bearer(one.borne_by), cap_fen=one.cap_fen) for one in said["liability"]
+            },
+            proposals_stand=said["proposals_stand"].value(),
+            grounds=Grounds(edition=self._packs[city].hash, articles=articles),
         )
 
     def place(self, city: str, outlet: str) -> Place:
@@ -96,4 +263,9 @@ class LossBylaws:
 
 
 def _covered(data: list[CoveredData]) -> tuple[Covered, ...]:
-    return tuple(Covered(function=one.function, after_hours=one.after_hours) for one in data)
+    return tuple(one.value() for one in data)
+
+
+def _said(values: Dated[Any], moment: datetime) -> bool:
+    """Whether a value that need not be there holds yet."""
+    return values[0].from_ <= shanghai_day(moment)  # type: ignore[no-any-return]

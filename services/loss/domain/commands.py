@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.kernel import command, value
+from libs.kernel import Hand, ProposalId, command, value
 from services.ids import CardId, HoldingId
 from services.loss.domain.bylaw import LossBylaw
 
@@ -28,13 +28,15 @@ class EnterCard:
 
 @command
 class PreReportLoss:
-    """A call to the hotline."""
+    """A call to the hotline; `functions` are those that the caller names, all of them if none."""
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
+    verified_by: str
     under: LossBylaw
     lost_at: datetime | None = None
+    functions: tuple[str, ...] = ()
 
 
 @command
@@ -49,7 +51,7 @@ class AnnounceLapse:
 
 @command
 class LapseLoss:
-    """The hour that was set when the call came has struck."""
+    """The hour that was set when the report was made has struck; it strikes for each function that was given it."""
 
     holding_id: HoldingId
     card_id: CardId
@@ -67,11 +69,22 @@ class ReportLoss:
     document: str
     under: LossBylaw
     lost_at: datetime | None = None
+    functions: tuple[str, ...] = ()
+
+
+@command
+class NoteCapture:
+    """A terminal has seen a card that was reported, and has kept what its function holds."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    function: str
+    at: datetime
 
 
 @command
 class LiftLoss:
-    """The holder has found the card."""
+    """The holder has found the card. What was signed for is only proposed to be lifted, by `by` under `proposal_id`."""
 
     holding_id: HoldingId
     card_id: CardId
@@ -79,6 +92,34 @@ class LiftLoss:
     place: Place
     document: str
     under: LossBylaw
+    by: Hand
+    proposal_id: ProposalId
+    card_shown: bool = False
+    by_agent: bool = False
+    functions: tuple[str, ...] = ()
+
+
+@command
+class ApproveProposal:
+    """Another person has looked at what was proposed, and lets it happen."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    by: Hand
+    proposal_id: ProposalId
+    under: LossBylaw
+
+
+@command
+class DeclineProposal:
+    """Another person has looked at what was proposed and says no, or whoever proposed it takes it back."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    by: Hand
+    proposal_id: ProposalId
 
 
 @command
@@ -104,6 +145,7 @@ class OrderReplacement:
     document: str
     reason: str
     under: LossBylaw
+    change_reference: str = ""
 
 
 @command
@@ -131,7 +173,7 @@ class SucceedCard:
 
 @command
 class CancelCard:
-    """The holder, or a close relative, gives the card back for good."""
+    """The holder, or a close relative with proof, gives the card back for good; `by` proposes it."""
 
     holding_id: HoldingId
     card_id: CardId
@@ -141,6 +183,10 @@ class CancelCard:
     reason: str
     open_affairs: tuple[str, ...]
     under: LossBylaw
+    by: Hand
+    proposal_id: ProposalId
+    relation: str = ""
+    relation_proof: str = ""
 
 
 Command = (
@@ -149,7 +195,10 @@ Command = (
     | AnnounceLapse
     | LapseLoss
     | ReportLoss
+    | NoteCapture
     | LiftLoss
+    | ApproveProposal
+    | DeclineProposal
     | OrderReissue
     | OrderReplacement
     | DeclineNewCard

@@ -1,20 +1,24 @@
 """A call is enough to stop a card, and never to kill it; a signature holds until it is lifted or a new card works."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
+from libs.kernel import Clash, Decider, Due, Forbidden, Missing, TwoPeople, Unfit
+from libs.kernel.foureyes import ProposalUnknown, named
 from services.ids import CardId, holding_of
-from services.loss.domain.bylaw import Covered, LiftAt, LossBylaw, OnLapse
+from services.loss.domain.bylaw import BeyondLimit, Clock, Covered, Fee, LiftAt, LiftRule, LossBylaw, OnLapse
 from services.loss.domain.commands import (
     AnnounceLapse,
+    ApproveProposal,
     CancelCard,
     Command,
     DeclineNewCard,
+    DeclineProposal,
     EnterCard,
     LapseLoss,
     LiftLoss,
+    NoteCapture,
     OrderReissue,
     OrderReplacement,
     Place,
@@ -24,23 +28,31 @@ from services.loss.domain.commands import (
 )
 from services.loss.domain.events import (
     CallKept,
+    CancellationProposed,
     CardCancelled,
     CardEntered,
     CardSucceeded,
+    Cooling,
     Event,
     LapseAnnounced,
+    LiftProposed,
     LossLapsed,
     LossLifted,
     LossPreReported,
     LossReported,
     NewCardDeclined,
+    ProposalDeclined,
     ReissueOrdered,
     ReplacementOrdered,
     Stop,
+    StopHastened,
 )
-from services.loss.domain.state import Desk, Ended, InUse, Lost, Resting, Superseded, Unknown, evolve
+from services.loss.domain.state import Desk, Ended, Hold, InUse, Lost, Resting, Superseded, Unknown, evolve
 
-PRE_REPORTS_COUNTED_OVER = timedelta(days=30)
+COUNTED_OVER = timedelta(days=30)
+
+RAN_OUT = ("report lapsed unsigned", "written report ran out")
+"""Why a card ends where a report does: nobody asked for it, it is the city's rule."""
 
 
 class CardUnknown(Missing):
@@ -79,6 +91,42 @@ class ReportedLost(Clash):
     """Card {card_id} is reported lost; apply for a reissue, or lift the report if it was found."""
 
 
+class NotReportable(Clash):
+    """Cards of this programme bear no name, and what they hold is as good as cash: their loss cannot be reported."""
+
+
+class NothingToReport(Clash):
+    """None of these functions can be reported lost: {functions}. In this city these can: {reportable}."""
+
+
+class ProofNotAccepted(Forbidden):
+    """In this city a caller shows who she is by: {proofs}; without that, the holder signs at an outlet."""
+
+
+class CardNotShown(Forbidden):
+    """Here a report is lifted for whoever shows the card that was found; bring it along."""
+
+
+class InPersonOnly(Forbidden):
+    """Here a report is lifted for the holder in person, and for nobody in her place."""
+
+
+class TooManyReissues(Clash):
+    """{count} new cards were ordered in place of lost ones within 30 days, and this city allows no more; come later."""
+
+
+class ReasonNotKnown(Unfit):
+    """This is no reason for that here; choose one of: {reasons}."""
+
+
+class ChangeFirst(Clash):
+    """This change is made at another office first: {office}. Bring the reference that it gives you."""
+
+
+class ProofOfKinNeeded(Forbidden):
+    """A card is given back by its holder or a close relative ({kin}), who shows one of: {proofs}."""
+
+
 class WrongPlace(Forbidden):
     """This is not done at a {kind}; go to one of: {kinds}."""
 
@@ -104,16 +152,25 @@ def decide(command: Command, desk: Desk) -> Sequence[Event]:
 
 
 def struck_by(at: datetime, desk: Desk) -> Sequence[Event]:
-    """What the clock has done by this moment, whether or not its timer has run."""
-    match desk.card:
-        case Resting(lapses_at=lapses_at, card_id=card_id) if at >= lapses_at:
-            return lapse(LapseLoss(holding_id=holding_of(card_id), card_id=card_id, lapses_at=lapses_at), desk)
-    return []
+    """What the clocks have done by this moment, one hour after another, whether or not their timers have run."""
+    struck: list[Event] = []
+    while isinstance(desk.card, Resting | Lost):
+        hours = [hold.lapses_at for hold in desk.holds if hold.lapses_at is not None and hold.lapses_at <= at]
+        if not hours:
+            break
+        card_id = desk.card.card_id
+        facts = lapse(LapseLoss(holding_id=holding_of(card_id), card_id=card_id, lapses_at=min(hours)), desk)
+        for fact in facts:
+            desk = evolve(desk, fact)
+        struck += facts
+        if not facts:
+            break
+    return struck
 
 
 def _decide(
-    command: EnterCard | PreReportLoss | ReportLoss | LiftLoss | OrderReissue | OrderReplacement
-    | DeclineNewCard | SucceedCard | CancelCard,
+    command: EnterCard | PreReportLoss | ReportLoss | NoteCapture | LiftLoss | ApproveProposal | DeclineProposal
+    | OrderReissue | OrderReplacement | DeclineNewCard | SucceedCard | CancelCard,
     desk: Desk,
 ) -> Sequence[Event]:  # fmt: skip
     match command:
@@ -123,8 +180,14 @@ def _decide(
             return pre_report(command, desk)
         case ReportLoss():
             return report(command, desk)
+        case NoteCapture():
+            return note_capture(command, desk)
         case LiftLoss():
             return lift(command, desk)
+        case ApproveProposal():
+            return approve(command, desk)
+        case DeclineProposal():
+            return decline_proposal(command, desk)
         case OrderReissue():
             return order_reissue(command, desk)
         case OrderReplacement():
@@ -149,21 +212,26 @@ def enter(asked: EnterCard, desk: Desk) -> Sequence[Event]:
 
 def kept_call(asked: EnterCard | SucceedCard, desk: Desk) -> Sequence[Event]:
     """Whoever called before the card was heard of here is heard now, and the effect is dated by the call."""
-    kept = desk.kept_call(asked.card_id)
-    if kept is None or asked.under is None or asked.under.pre_report_ends(kept.at).at <= asked.at:
-        return []  # A call that has lapsed unheard stops nothing.
+    kept, under = desk.kept_call(asked.card_id), asked.under
+    if kept is None or under is None or not under.reportable:
+        return []
     call = PreReportLoss(
         holding_id=asked.holding_id,
         card_id=asked.card_id,
         at=max(kept.at, asked.at),
-        under=asked.under,
+        verified_by="",
+        under=under,
         lost_at=kept.lost_at,
     )
-    return [_stopped_by_call(call)]
+    # A call that has lapsed unheard stops nothing.
+    running = [clock for clock in under.clocks if under.ends(clock.term.window, kept.at).at > asked.at]
+    return [_stopped_by_call(call, clock, clock.covers) for clock in running]
 
 
 def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
-    """A call is enough to stop a card, and never enough to kill it."""
+    """A call is enough to stop a card, and never enough to kill it; each function rests by a clock of its own."""
+    if asked.verified_by and asked.verified_by not in asked.under.caller_proofs:
+        raise ProofNotAccepted(proofs=_listed(asked.under.caller_proofs))
     if not desk.heard_of(asked.card_id):
         if desk.kept_call(asked.card_id) is not None:
             return []
@@ -171,13 +239,19 @@ def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
             raise CardUnknown(card_id=asked.card_id)  # Nothing is to follow the card in use: this is a slip of the pen.
         return [CallKept(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, lost_at=asked.lost_at)]
     match _of(asked.card_id, desk):
-        case InUse():
-            recent = [call for call in desk.calls if asked.at - call < PRE_REPORTS_COUNTED_OVER]
+        case InUse() | Resting() | Lost():
+            reached = [(clock, _named(clock.covers, asked.functions)) for clock in asked.under.clocks]
+            _check_reportable(asked.functions, [one for _, covers in reached for one in covers], asked.under)
+            held = {hold.function for hold in desk.holds}
+            fresh = [(clock, [one for one in covers if one.function not in held]) for clock, covers in reached]
+            if not any(covers for _, covers in fresh):
+                return []  # Said twice, done once; no hour moves.
+            recent = [call for call in desk.calls if asked.at - call < COUNTED_OVER]
             if len(recent) >= asked.under.pre_reports_max:
                 raise TooManyCalls(count=len(recent))
-            return [_stopped_by_call(asked)]
-        case Resting() | Lost() | Superseded():
-            return []  # Said twice, done once; the hour does not move.
+            return [_stopped_by_call(asked, clock, covers) for clock, covers in fresh if covers]
+        case Superseded():
+            return []
         case Ended():
             raise CardEnded(card_id=asked.card_id)
         case other:
@@ -187,48 +261,47 @@ def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
 def lapse(asked: LapseLoss, desk: Desk) -> Sequence[Event]:
     """The effect is dated by the hour that was set, not by the moment at which somebody looked at the clock."""
     match desk.card:
-        case Resting(card_id=card_id, lapses_at=hour, ends_card=ends) if (card_id, hour) == (
-            asked.card_id,
-            asked.lapses_at,
-        ):
-            if ends:
-                return [
-                    CardCancelled(
-                        holding_id=asked.holding_id, card_id=card_id, at=hour, reason="report lapsed unsigned"
-                    )
-                ]
-            return [LossLapsed(holding_id=asked.holding_id, card_id=card_id, at=hour)]
-    return []
+        case Resting(card_id=card_id, holds=holds) | Lost(card_id=card_id, holds=holds) if card_id == asked.card_id:
+            struck = [hold for hold in holds if hold.lapses_at == asked.lapses_at]
+        case _:
+            return []
+    if not struck:
+        return []
+    if ends := [hold for hold in struck if hold.ends_card]:
+        why = RAN_OUT[any(hold.signed for hold in ends)]
+        return [CardCancelled(holding_id=asked.holding_id, card_id=card_id, at=asked.lapses_at, reason=why)]
+    woken = _unless_all(struck, holds)
+    return [LossLapsed(holding_id=asked.holding_id, card_id=card_id, at=asked.lapses_at, functions=woken)]
 
 
 def announce_lapse(asked: AnnounceLapse, desk: Desk) -> Sequence[Event]:
-    """The holder is warned before the card wakes."""
+    """The holder is warned before the card wakes, or ends."""
     match desk.card:
-        case Resting(card_id=card_id, lapses_at=hour, announced=False) if (card_id, hour) == (
-            asked.card_id,
-            asked.lapses_at,
-        ):
-            return [LapseAnnounced(holding_id=asked.holding_id, card_id=card_id, at=asked.at, lapses_at=hour)]
+        case Resting(card_id=card_id, holds=holds) | Lost(card_id=card_id, holds=holds) if card_id == asked.card_id:
+            if any(hold.lapses_at == asked.lapses_at and not hold.announced for hold in holds):
+                return [
+                    LapseAnnounced(holding_id=asked.holding_id, card_id=card_id, at=asked.at, lapses_at=asked.lapses_at)
+                ]
     return []
 
 
 def report(asked: ReportLoss, desk: Desk) -> Sequence[Event]:
-    """A signature makes it last."""
+    """A signature makes it last, for as long as the city says."""
     _check_counter(asked.place, asked.under.written_report_at, asked.document, asked.under)
     match _of(asked.card_id, desk):
-        case InUse() | Resting():
-            return [
-                LossReported(
-                    holding_id=asked.holding_id,
-                    card_id=asked.card_id,
-                    at=asked.at,
-                    outlet=asked.place.outlet,
-                    document=asked.document,
-                    stops=_stops(asked.under.written_report_covers, asked.at, _standing_stops(desk)),
-                    lost_at=asked.lost_at,
-                )
-            ]
-        case Lost() | Superseded():
+        case InUse() | Resting() | Lost():
+            covers = _named(asked.under.written_report_covers, asked.functions)
+            _check_reportable(asked.functions, covers, asked.under)
+            signed = {hold.function for hold in desk.holds if hold.signed}
+            called = {
+                function: stop
+                for function, stop in _standing_stops(desk).items()
+                if not asked.functions or function in asked.functions
+            }
+            fresh = [one for one in covers if one.function not in signed]
+            stops = _stops(fresh, asked.at, called, asked.under)
+            return [_signed(asked, stops)] if stops else []
+        case Superseded():
             return []
         case Ended():
             raise CardEnded(card_id=asked.card_id)
@@ -236,8 +309,30 @@ def report(asked: ReportLoss, desk: Desk) -> Sequence[Event]:
             assert_never(other)
 
 
+def note_capture(asked: NoteCapture, desk: Desk) -> Sequence[Event]:
+    """A purse that a terminal has captured is stopped from now on, and not only when its year is over."""
+    if asked.card_id != getattr(desk.card, "card_id", None):
+        return []
+    match next((hold for hold in desk.holds if hold.function == asked.function), None):
+        case Hold(or_captured=True) as hold if hold.from_ > asked.at:
+            return [
+                StopHastened(
+                    holding_id=asked.holding_id,
+                    card_id=asked.card_id,
+                    function=asked.function,
+                    at=asked.at,
+                    signed=hold.signed,
+                    until=None if hold.ends_card else hold.lapses_at,
+                )
+            ]
+    return []
+
+
 def lift(asked: LiftLoss, desk: Desk) -> Sequence[Event]:
-    """What was found works again as before – but a new card, once asked for, is the end of the old one."""
+    """What was found works again as before – but a new card, once asked for, is the end of the old one.
+
+    A call is lifted at once. What was signed for is proposed to be lifted, and lifted when another person approves.
+    """
     card = _of(asked.card_id, desk)
     match card:
         case InUse():
@@ -250,13 +345,101 @@ def lift(asked: LiftLoss, desk: Desk) -> Sequence[Event]:
             pass
         case other:
             assert_never(other)
-    _check_counter(asked.place, asked.under.lift_kinds, asked.document, asked.under)
-    if isinstance(card, Lost):
-        if asked.under.lift_at is LiftAt.NOWHERE:
-            raise CannotBeLifted
-        if asked.under.lift_at is LiftAt.ACCEPTING_OUTLET and asked.place.outlet != card.outlet:
-            raise LiftElsewhere(outlet=card.outlet)
-    return [LossLifted(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, outlet=asked.place.outlet)]
+    held = [hold for hold in card.holds if not asked.functions or hold.function in asked.functions]
+    if not held:
+        return []
+    signed = [hold for hold in held if hold.signed]
+    for rule in [asked.under.lift_rule(signed=kind) for kind in sorted({hold.signed for hold in held})]:
+        _check_lift(asked, rule, signed)
+    functions = _unless_all(held, card.holds)
+    if not signed:
+        return [
+            LossLifted(
+                holding_id=asked.holding_id,
+                card_id=asked.card_id,
+                at=asked.at,
+                outlet=asked.place.outlet,
+                functions=functions,
+                cooling=_cooling(functions, asked.at, desk, asked.under),
+                grounds=asked.under.grounds,
+            )
+        ]
+    named(asked.by)
+    if desk.proposals.known(asked.proposal_id) or desk.proposals.open(LiftProposed, asked.at):
+        return []
+    return [
+        LiftProposed(
+            holding_id=asked.holding_id,
+            card_id=asked.card_id,
+            at=asked.at,
+            proposal_id=asked.proposal_id,
+            by=asked.by,
+            until=asked.under.ends(asked.under.proposals_stand, asked.at).at,
+            outlet=asked.place.outlet,
+            functions=functions,
+            grounds=asked.under.grounds,
+        )
+    ]
+
+
+def approve(asked: ApproveProposal, desk: Desk) -> Sequence[Event]:
+    """It happens now, as it was proposed; whatever has changed since has overtaken the proposal."""
+    approved = desk.proposals.approved(asked.proposal_id, asked.by, asked.at)
+    if approved is None:
+        return []
+    proposal, eyes = approved
+    if proposal.card_id != asked.card_id:
+        raise ProposalUnknown(proposal_id=asked.proposal_id)
+    match proposal:
+        case LiftProposed():
+            return [
+                LossLifted(
+                    holding_id=asked.holding_id,
+                    card_id=asked.card_id,
+                    at=asked.at,
+                    outlet=proposal.outlet,
+                    functions=proposal.functions,
+                    cooling=_cooling(proposal.functions, asked.at, desk, asked.under),
+                    proposal_id=proposal.proposal_id,
+                    eyes=eyes,
+                    grounds=asked.under.grounds,
+                )
+            ]
+        case CancellationProposed():
+            return [
+                CardCancelled(
+                    holding_id=asked.holding_id,
+                    card_id=asked.card_id,
+                    at=asked.at,
+                    reason=proposal.reason,
+                    relation=proposal.relation,
+                    relation_proof=proposal.relation_proof,
+                    proposal_id=proposal.proposal_id,
+                    eyes=eyes,
+                    grounds=asked.under.grounds,
+                )
+            ]
+        case other:
+            assert_never(other)
+
+
+def decline_proposal(asked: DeclineProposal, desk: Desk) -> Sequence[Event]:
+    """One no is enough, whoever says it."""
+    named(asked.by)
+    proposal = next((one for one in desk.proposals.waiting if one.proposal_id == asked.proposal_id), None)
+    if proposal is None:
+        if desk.proposals.known(asked.proposal_id):
+            return []
+        raise ProposalUnknown(proposal_id=asked.proposal_id)
+    return [
+        ProposalDeclined(
+            holding_id=asked.holding_id,
+            card_id=proposal.card_id,
+            at=asked.at,
+            proposal_id=asked.proposal_id,
+            by=asked.by,
+        )
+    ]
 
 
 def order_reissue(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
@@ -264,11 +447,23 @@ def order_reissue(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
     _check_counter(asked.place, asked.under.reissue_at, asked.document, asked.under)
     match _of(asked.card_id, desk):
         case Lost():
-            return [
-                ReissueOrdered(
-                    holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, outlet=asked.place.outlet
-                )
-            ]
+            recent = [at for at in desk.reissues if asked.at - at < COUNTED_OVER]
+            limit = asked.under.reissues_max_in_30_days
+            beyond = limit is not None and len(recent) >= limit
+            if beyond and asked.under.beyond_limit is BeyondLimit.REFUSE:
+                raise TooManyReissues(count=len(recent))
+            fee = asked.under.fees.get("reissue")
+            ordered = ReissueOrdered(
+                holding_id=asked.holding_id,
+                card_id=asked.card_id,
+                at=asked.at,
+                outlet=asked.place.outlet,
+                warned=beyond,
+                fee_fen=_fen(fee),
+                fee_approval=_approval(fee),
+                grounds=asked.under.grounds,
+            )
+            return [*_signed_for_good(asked, desk), ordered]
         case Superseded():
             return []
         case InUse():
@@ -288,6 +483,12 @@ def order_replacement(asked: OrderReplacement, desk: Desk) -> Sequence[Event]:
         case InUse(replacing=True):
             return []
         case InUse():
+            if asked.reason not in asked.under.replacement_reasons:
+                raise ReasonNotKnown(reasons=_listed(asked.under.replacement_reasons))
+            office = asked.under.changes_first_at.get(asked.reason)
+            if office is not None and not asked.change_reference:
+                raise ChangeFirst(office=office)
+            fee = asked.under.fees.get("replacement")
             return [
                 ReplacementOrdered(
                     holding_id=asked.holding_id,
@@ -295,6 +496,10 @@ def order_replacement(asked: OrderReplacement, desk: Desk) -> Sequence[Event]:
                     at=asked.at,
                     outlet=asked.place.outlet,
                     reason=asked.reason,
+                    change_reference=asked.change_reference,
+                    fee_fen=_fen(fee),
+                    fee_approval=_approval(fee),
+                    grounds=asked.under.grounds,
                 )
             ]
         case Resting() | Lost() | Superseded():
@@ -342,28 +547,55 @@ def cancel_successor(asked: SucceedCard, desk: Desk) -> Sequence[Event]:
     match desk.card:
         case Ended(card_id=card_id, at=at, reason=reason) if card_id == asked.old_card_id and at <= asked.at:
             return [
-                CardCancelled(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, reason=reason),
+                CardCancelled(
+                    holding_id=asked.holding_id,
+                    card_id=asked.card_id,
+                    at=asked.at,
+                    reason=reason,
+                    with_card_id=asked.old_card_id,
+                ),
             ]
     return []
 
 
 def cancel(asked: CancelCard, desk: Desk) -> Sequence[Event]:
-    """Given back for good, once nothing hangs on it any more."""
+    """Given back for good, once nothing hangs on it any more and another person has looked."""
     _check_counter(asked.place, asked.under.cancel_at, asked.document, asked.under)
     match _of(asked.card_id, desk):
         case Ended():
             return []
         case _:
+            if asked.reason not in asked.under.cancel_reasons:
+                raise ReasonNotKnown(reasons=_listed(asked.under.cancel_reasons))
+            if asked.relation and not (
+                asked.relation in asked.under.kin and asked.relation_proof in asked.under.kin_proofs
+            ):
+                raise ProofOfKinNeeded(kin=_listed(asked.under.kin), proofs=_listed(asked.under.kin_proofs))
             if asked.open_affairs:
                 raise AffairsOpen(affairs=", ".join(asked.open_affairs))
+            named(asked.by)
+            if desk.proposals.known(asked.proposal_id) or desk.proposals.open(CancellationProposed, asked.at):
+                return []
             return [
-                CardCancelled(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, reason=asked.reason),
+                CancellationProposed(
+                    holding_id=asked.holding_id,
+                    card_id=asked.card_id,
+                    at=asked.at,
+                    proposal_id=asked.proposal_id,
+                    by=asked.by,
+                    until=asked.under.ends(asked.under.proposals_stand, asked.at).at,
+                    outlet=asked.place.outlet,
+                    reason=asked.reason,
+                    relation=asked.relation,
+                    relation_proof=asked.relation_proof,
+                    grounds=asked.under.grounds,
+                )
             ]
 
 
 def due(fact: Event) -> Iterator[Due]:
     match fact:
-        case LossPreReported():
+        case LossPreReported() | LossReported() if fact.lapses_at is not None and fact.warns_at is not None:
             yield Due(
                 fact.warns_at,
                 AnnounceLapse(
@@ -379,6 +611,22 @@ def due(fact: Event) -> Iterator[Due]:
 loss_desk: Decider[Command, Desk, Event] = Decider(Desk(), decide, evolve, due)
 
 
+def _lifts_a_signature(desk: Desk, fact: LossLifted) -> bool:
+    """A mere call is lifted by one person, at a counter."""
+    return any(hold.signed for hold in desk.holds if not fact.functions or hold.function in fact.functions)
+
+
+def _is_decided_by_people(_desk: Desk, fact: CardCancelled) -> bool:
+    """Not where a report ran out, nor where a card ends together with its predecessor, which people gave back."""
+    return fact.reason not in RAN_OUT and fact.with_card_id is None
+
+
+TWO_PEOPLE = (
+    TwoPeople(act="lift a written report", decider=loss_desk, facts=(LossLifted,), needs=_lifts_a_signature),
+    TwoPeople(act="cancel a card", decider=loss_desk, facts=(CardCancelled,), needs=_is_decided_by_people),
+)
+
+
 def _of(card_id: CardId, desk: Desk) -> InUse | Resting | Lost | Superseded | Ended:
     """How the card stands that is asked about. Raises CardUnknown, or CardEnded for a predecessor."""
     match desk.card:
@@ -392,36 +640,137 @@ def _of(card_id: CardId, desk: Desk) -> InUse | Resting | Lost | Superseded | En
             raise CardEnded(card_id=card_id)
 
 
-def _stopped_by_call(asked: PreReportLoss) -> LossPreReported:
-    ends = asked.under.pre_report_ends(asked.at)
+def _stopped_by_call(asked: PreReportLoss, clock: Clock, covers: Sequence[Covered]) -> LossPreReported:
+    ends = asked.under.ends(clock.term.window, asked.at)
     return LossPreReported(
         holding_id=asked.holding_id,
         card_id=asked.card_id,
         at=asked.at,
         lapses_at=ends.at,
         provisional=ends.provisional,
-        warns_at=max(asked.at, ends.at - timedelta(hours=asked.under.warn_hours_before)),
-        ends_card=asked.under.on_lapse is OnLapse.CANCEL,
-        stops=_stops(asked.under.pre_report_covers, asked.at, {}),
+        warns_at=max(asked.at, ends.at - timedelta(hours=clock.term.warn_hours_before)),
+        ends_card=clock.term.then is OnLapse.CANCEL,
+        stops=_stops(covers, asked.at, {}, asked.under),
         lost_at=asked.lost_at,
+        grounds=asked.under.grounds,
     )
 
 
-def _stops(covered: Sequence[Covered], at: datetime, standing: dict[str, datetime]) -> tuple[Stop, ...]:
+def _signed(asked: ReportLoss, stops: tuple[Stop, ...]) -> LossReported:
+    term, fee = asked.under.written_term, asked.under.fees.get("written_report")
+    ends = None if term is None else asked.under.ends(term.window, asked.at)
+    warns_at = None
+    if term is not None and ends is not None:
+        warns_at = max(asked.at, ends.at - timedelta(hours=term.warn_hours_before))
+    return LossReported(
+        holding_id=asked.holding_id,
+        card_id=asked.card_id,
+        at=asked.at,
+        outlet=asked.place.outlet,
+        document=asked.document,
+        stops=stops,
+        lost_at=asked.lost_at,
+        lapses_at=None if ends is None else ends.at,
+        provisional=ends is not None and ends.provisional,
+        warns_at=warns_at,
+        ends_card=term is not None and term.then is OnLapse.CANCEL,
+        fee_fen=_fen(fee),
+        fee_approval=_approval(fee),
+        grounds=asked.under.grounds,
+    )
+
+
+def _signed_for_good(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
+    """Whoever applies for a new card has signed: what would have woken by itself stays stopped until that one works."""
+    loose = [hold for hold in desk.holds if hold.lapses_at is not None and not hold.ends_card]
+    if not loose:
+        return []
+    return [
+        LossReported(
+            holding_id=asked.holding_id,
+            card_id=asked.card_id,
+            at=asked.at,
+            outlet=asked.place.outlet,
+            document=asked.document,
+            stops=tuple(hold.stop for hold in loose),
+            lost_at=None,
+            grounds=asked.under.grounds,
+        )
+    ]
+
+
+def _stops(
+    covered: Sequence[Covered], at: datetime, standing: Mapping[str, Stop], under: LossBylaw
+) -> tuple[Stop, ...]:
     """What a report stops and from when; what an earlier report has stopped already stays stopped from then."""
-    fresh = {c.function: at + timedelta(hours=c.after_hours) for c in covered}
-    both = standing | {function: min(from_, standing.get(function, from_)) for function, from_ in fresh.items()}
-    return tuple(Stop(function=function, from_=from_) for function, from_ in both.items())
+    both = dict(standing)
+    for one in covered:
+        stop = Stop(function=one.function, from_=one.stops_at(at, under.calendar), or_captured=one.or_captured)
+        if one.function not in both or stop.from_ < both[one.function].from_:
+            both[one.function] = stop
+    return tuple(both.values())
 
 
-def _standing_stops(desk: Desk) -> dict[str, datetime]:
-    if not isinstance(desk.card, Resting):
-        return {}
-    return {stop.function: stop.from_ for stop in desk.history[-1].stops}
+def _standing_stops(desk: Desk) -> Mapping[str, Stop]:
+    """What calls have stopped so far."""
+    return {hold.function: hold.stop for hold in desk.holds if not hold.signed}
+
+
+def _named(covers: Sequence[Covered], functions: Sequence[str]) -> list[Covered]:
+    """Those that the report concerns: the ones it names, or all."""
+    return [one for one in covers if not functions or one.function in functions]
+
+
+def _unless_all(some: Sequence[Hold], every: Sequence[Hold]) -> tuple[str, ...]:
+    """The functions of some holds; none is named when they are all that there are."""
+    return () if len(some) == len(every) else tuple(hold.function for hold in some)
+
+
+def _cooling(functions: Sequence[str], at: datetime, desk: Desk, under: LossBylaw) -> tuple[Cooling, ...]:
+    """What was hot-listed stays so until every terminal has heard otherwise."""
+    return tuple(
+        Cooling(function=hold.function, until=under.ends(under.cooling[hold.function], at).at)
+        for hold in desk.holds
+        if (not functions or hold.function in functions) and hold.function in under.cooling and hold.from_ <= at
+    )
+
+
+def _check_reportable(functions: Sequence[str], covers: Sequence[Covered], under: LossBylaw) -> None:
+    if not under.reportable:
+        raise NotReportable
+    if not covers:
+        every = {one.function for clock in under.clocks for one in clock.covers}
+        every |= {one.function for one in under.written_report_covers}
+        raise NothingToReport(functions=", ".join(functions) or "all", reportable=_listed(every))
+
+
+def _check_lift(asked: LiftLoss, rule: LiftRule, signed: Sequence[Hold]) -> None:
+    _check_counter(asked.place, rule.kinds, asked.document, asked.under)
+    if rule.where is LiftAt.NOWHERE:
+        raise CannotBeLifted
+    elsewhere = sorted({hold.outlet for hold in signed} - {asked.place.outlet})
+    if rule.where is LiftAt.ACCEPTING_OUTLET and elsewhere:
+        raise LiftElsewhere(outlet=elsewhere[0])
+    if rule.card_needed and not asked.card_shown:
+        raise CardNotShown
+    if asked.by_agent and not rule.by_agent:
+        raise InPersonOnly
 
 
 def _check_counter(place: Place, kinds: frozenset[str], document: str, under: LossBylaw) -> None:
     if place.kind not in kinds:
-        raise WrongPlace(kind=place.kind, kinds=", ".join(sorted(kinds)))
+        raise WrongPlace(kind=place.kind, kinds=_listed(kinds))
     if document not in under.documents:
-        raise DocumentNotAccepted(documents=", ".join(sorted(under.documents)))
+        raise DocumentNotAccepted(documents=_listed(under.documents))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
+
+
+def _fen(fee: Fee | None) -> int:
+    return 0 if fee is None else fee.fen
+
+
+def _approval(fee: Fee | None) -> str:
+    return "" if fee is None else fee.approval

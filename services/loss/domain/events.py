@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from libs.kernel import event, value
+from libs.kernel import FourEyes, Hand, ProposalId, event, value
 from services.ids import CardId, HoldingId
+from services.loss.domain.bylaw import Grounds
 
 
 @value
@@ -12,6 +13,15 @@ class Stop:
 
     function: str
     from_: datetime
+    or_captured: bool = False
+
+
+@value
+class Cooling:
+    """A function that stays stopped until an hour, though its report was lifted."""
+
+    function: str
+    until: datetime
 
 
 @event
@@ -36,7 +46,10 @@ class CallKept:
 
 @event
 class LossPreReported:
-    """Somebody telephoned: the card rests, and wakes by itself unless the loss is signed for."""
+    """Somebody telephoned: these functions rest, and wake by themselves unless the loss is signed for.
+
+    One call leaves one such fact for each clock that it sets.
+    """
 
     holding_id: HoldingId
     card_id: CardId
@@ -47,6 +60,7 @@ class LossPreReported:
     ends_card: bool
     stops: tuple[Stop, ...]
     lost_at: datetime | None
+    grounds: Grounds = Grounds()
 
 
 @event
@@ -61,16 +75,20 @@ class LapseAnnounced:
 
 @event
 class LossLapsed:
-    """Nobody signed in time; `at` is the hour that was set when the call came."""
+    """A report ran out; `at` is the hour that was set when it was made. No `functions` are named when all wake."""
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
+    functions: tuple[str, ...] = ()
 
 
 @event
 class LossReported:
-    """The loss was signed for: the card rests until the report is lifted or a new card works."""
+    """The loss was signed for: the card rests until the report is lifted or a new card works.
+
+    Where a city lets a written report run out, `lapses_at` is its hour.
+    """
 
     holding_id: HoldingId
     card_id: CardId
@@ -79,26 +97,75 @@ class LossReported:
     document: str
     stops: tuple[Stop, ...]
     lost_at: datetime | None
+    lapses_at: datetime | None = None
+    provisional: bool = False
+    warns_at: datetime | None = None
+    ends_card: bool = False
+    fee_fen: int = 0
+    fee_approval: str = ""
+    grounds: Grounds = Grounds()
+
+
+@event
+class StopHastened:
+    """A terminal has captured the card: the function has stopped from now on, not from a later hour."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    function: str
+    at: datetime
+    signed: bool
+    until: datetime | None = None
+
+
+@event
+class LiftProposed:
+    """The holder came with the card that was found; another person must look before the report is lifted."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    proposal_id: ProposalId
+    by: Hand
+    until: datetime
+    outlet: str
+    functions: tuple[str, ...] = ()
+    grounds: Grounds = Grounds()
 
 
 @event
 class LossLifted:
-    """The card was found: every function stands as it stood before the report."""
+    """The card was found: every function stands as it stood before the report, once it has cooled.
+
+    No `functions` are named when all were lifted. What was signed for is lifted under `eyes` alone.
+    """
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     outlet: str
+    functions: tuple[str, ...] = ()
+    cooling: tuple[Cooling, ...] = ()
+    proposal_id: ProposalId | None = None
+    eyes: FourEyes | None = None
+    grounds: Grounds = Grounds()
 
 
 @event
 class ReissueOrdered:
-    """A new card was applied for in place of the lost one; from now on the report cannot be lifted."""
+    """A new card was applied for in place of the lost one; from now on the report cannot be lifted.
+
+    `warned` says that it was one too many within 30 days, and is on record.
+    """
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     outlet: str
+    warned: bool = False
+    fee_fen: int = 0
+    fee_approval: str = ""
+    grounds: Grounds = Grounds()
 
 
 @event
@@ -110,6 +177,10 @@ class ReplacementOrdered:
     at: datetime
     outlet: str
     reason: str
+    change_reference: str = ""
+    fee_fen: int = 0
+    fee_approval: str = ""
+    grounds: Grounds = Grounds()
 
 
 @event
@@ -133,13 +204,51 @@ class CardSucceeded:
 
 
 @event
+class CancellationProposed:
+    """The card was given back; another person must look before it ends for good."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    proposal_id: ProposalId
+    by: Hand
+    until: datetime
+    outlet: str
+    reason: str
+    relation: str = ""
+    relation_proof: str = ""
+    grounds: Grounds = Grounds()
+
+
+@event
 class CardCancelled:
-    """The card has ended for good, without a successor."""
+    """The card has ended for good, without a successor.
+
+    Under `eyes`, where people decided it; without, where a report ran out, or where it ended together with its
+    predecessor `with_card_id`.
+    """
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     reason: str
+    relation: str = ""
+    relation_proof: str = ""
+    with_card_id: CardId | None = None
+    proposal_id: ProposalId | None = None
+    eyes: FourEyes | None = None
+    grounds: Grounds = Grounds()
+
+
+@event
+class ProposalDeclined:
+    """Whoever looked said no, or it was taken back."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    proposal_id: ProposalId
+    by: Hand
 
 
 Event = (
@@ -149,10 +258,14 @@ Event = (
     | LapseAnnounced
     | LossLapsed
     | LossReported
+    | StopHastened
+    | LiftProposed
     | LossLifted
     | ReissueOrdered
     | ReplacementOrdered
     | NewCardDeclined
     | CardSucceeded
+    | CancellationProposed
     | CardCancelled
+    | ProposalDeclined
 )

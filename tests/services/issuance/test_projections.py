@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -19,7 +19,7 @@ from services.issuance.domain.usability import Stop
 from services.issuance.projections import IssuanceQuestions, progress, project, queue
 from services.issuance.publishing import tell_of_application, tell_of_holding
 from services.issuance.views import ADVICE, TimelineView
-from services.loss.contracts import CardStopped, CardWoken, StoppedFunction
+from services.loss.contracts import CardStopped, CardWoken, StoppedFunction, WokenFunction
 from tests.services.issuance.card_drawer import (
     BANK,
     CARD,
@@ -195,7 +195,7 @@ async def test_every_stop_of_every_report_is_remembered(memory: Memory) -> None:
     hour = shanghai(11, 9, 24)
     memory.hear(stopped(FETCHED, hour, "medical", "transit"), stopped(LATER, None, "medical"))
     assert {(one.function, one.from_, one.until) for one in await memory.ask.stops_of(CARD)} == {
-        ("medical", FETCHED, hour),
+        ("medical", FETCHED, LATER),  # What was said later is said instead.
         ("transit", FETCHED, hour),
         ("medical", LATER, None),
     }
@@ -243,3 +243,19 @@ async def test_the_timeline_names_no_person_and_no_receipt(memory: Memory) -> No
     memory.hear(submitted, accepted, ordered, activated)
     for entry in TimelineView.of(HOLDING, await memory.ask.timeline_of(HOLDING)).entries:
         assert not {"person_id", "holding_id", "receipt_hash"} & set(entry.details)
+
+
+async def test_a_function_wakes_alone_when_a_clock_of_its_own_strikes(memory: Memory) -> None:
+    memory.hear(stopped(FETCHED, None, "medical", "bank_debit"))
+    memory.hear(woken(LATER).model_copy(update={"functions": ["bank_debit"]}))
+    stands = {one.function: one.until for one in await memory.ask.stops_of(CARD)}
+    assert stands == {"medical": None, "bank_debit": LATER}
+
+
+async def test_what_cools_works_again_only_when_it_has_cooled(memory: Memory) -> None:
+    memory.hear(stopped(FETCHED, None, "medical", "epurse"))
+    cools = WokenFunction(function="epurse", from_at=LATER + timedelta(days=7))
+    memory.hear(woken(LATER).model_copy(update={"cooling": [cools]}))
+    stops = await memory.ask.stops_of(CARD)
+    assert any(one.covers("epurse", LATER) for one in stops)
+    assert not any(one.covers("medical", LATER) or one.covers("epurse", cools.from_at) for one in stops)

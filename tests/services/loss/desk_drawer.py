@@ -5,20 +5,23 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 
-from libs.kernel import Refused
+from libs.kernel import FourEyes, ProposalId, Refused
 from libs.kernel.calendar import SHANGHAI
 from libs.kernel.ids import derived
 from libs.runtime.citypack import load_packs
 from libs.testing.conversation import Asked, Given
 from libs.testing.conversation import given as given_at
+from libs.testing.twopeople import ONE, OTHER
 from services.ids import card_id, holding_id, person_id
 from services.loss.adapters.bylaws import LossBylaws
-from services.loss.domain.bylaw import LossBylaw, OnLapse
+from services.loss.domain.bylaw import Grounds, LossBylaw, OnLapse
 from services.loss.domain.commands import (
     AnnounceLapse,
+    ApproveProposal,
     CancelCard,
     Command,
     DeclineNewCard,
+    DeclineProposal,
     EnterCard,
     LapseLoss,
     LiftLoss,
@@ -32,16 +35,19 @@ from services.loss.domain.commands import (
 from services.loss.domain.decider import loss_desk
 from services.loss.domain.events import (
     CallKept,
+    CancellationProposed,
     CardCancelled,
     CardEntered,
     CardSucceeded,
     Event,
     LapseAnnounced,
+    LiftProposed,
     LossLapsed,
     LossLifted,
     LossPreReported,
     LossReported,
     NewCardDeclined,
+    ProposalDeclined,
     ReissueOrdered,
     ReplacementOrdered,
     Stop,
@@ -74,8 +80,12 @@ EVENING = shanghai(9, 29, 18)
 HOUR = shanghai(10, 10, 24)  # five working days after NIGHT, the National Day holiday between them
 AUTUMN = shanghai(11, 2, 9)
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 
-OURS = under()
+LIFTING, CANCELLING = ProposalId("lifting"), ProposalId("cancelling")
+EYES = FourEyes(proposed_by=ONE, approved_by=OTHER)
+
+OURS = replace(under(), grounds=Grounds())  # Which edition and which articles is another test's business.
 STERN = replace(OURS, on_lapse=OnLapse.CANCEL)  # as in Shaoguan: what nobody signs for is cancelled
 BANK = Place(outlet="zs-icbc-dinghai", kind="bank")
 OTHER_BANK = Place(outlet="zs-icbc-putuo", kind="bank")
@@ -104,19 +114,34 @@ signed = LossReported(
     lost_at=None,
 )  # fmt: skip
 signed_after_call = replace(signed, stops=stops(NIGHT))
+to_be_lifted = LiftProposed(
+    holding_id=HOLDING, card_id=CARD, at=NOON, proposal_id=LIFTING, by=ONE, until=NOON + DAY, outlet=BANK.outlet
+)
+objected = ProposalDeclined(holding_id=HOLDING, card_id=CARD, at=NOON, proposal_id=LIFTING, by=OTHER)
 lifted = LossLifted(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet)
+lifted_by_two = replace(lifted, proposal_id=LIFTING, eyes=EYES)
 reissue = ReissueOrdered(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet)
 worn = ReplacementOrdered(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet, reason="stained")
 declined = NewCardDeclined(holding_id=HOLDING, card_id=CARD, at=EVENING, reason="not entitled")
 succeeded = CardSucceeded(holding_id=HOLDING, old_card_id=CARD, card_id=NEXT_CARD, at=AUTUMN)
-cancelled = CardCancelled(holding_id=HOLDING, card_id=CARD, at=NOON, reason="moved_away")
+to_be_cancelled = CancellationProposed(
+    holding_id=HOLDING, card_id=CARD, at=NOON, proposal_id=CANCELLING, by=ONE, until=NOON + DAY, outlet=BANK.outlet,
+    reason="moved_away",
+)  # fmt: skip
+cancelled = CardCancelled(
+    holding_id=HOLDING, card_id=CARD, at=NOON, reason="moved_away", proposal_id=CANCELLING, eyes=EYES
+)
 
 enter_card = EnterCard(holding_id=HOLDING, card_id=CARD, programme="citizen-card", at=SPRING, under=OURS)
-a_call = PreReportLoss(holding_id=HOLDING, card_id=CARD, at=NIGHT, under=OURS)
+a_call = PreReportLoss(holding_id=HOLDING, card_id=CARD, at=NIGHT, verified_by="knowledge", under=OURS)
 announce = AnnounceLapse(holding_id=HOLDING, card_id=CARD, at=called.warns_at, lapses_at=HOUR)
 the_clock = LapseLoss(holding_id=HOLDING, card_id=CARD, lapses_at=HOUR)
 sign = ReportLoss(holding_id=HOLDING, card_id=CARD, at=MORNING, place=BANK, document="id_card", under=OURS)
-lift = LiftLoss(holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", under=OURS)
+lift = LiftLoss(
+    holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", under=OURS, by=ONE, proposal_id=LIFTING
+)
+approve_lift = ApproveProposal(holding_id=HOLDING, card_id=CARD, at=NOON, by=OTHER, proposal_id=LIFTING, under=OURS)
+object_to_lift = DeclineProposal(holding_id=HOLDING, card_id=CARD, at=NOON, by=OTHER, proposal_id=LIFTING)
 apply_anew = OrderReissue(holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", under=OURS)
 exchange = OrderReplacement(
     holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", reason="stained", under=OURS
@@ -127,8 +152,9 @@ succeed = SucceedCard(
 )
 cancel = CancelCard(
     holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", reason="moved_away", open_affairs=(),
-    under=OURS,
+    under=OURS, by=ONE, proposal_id=CANCELLING,
 )  # fmt: skip
+approve_cancellation = replace(approve_lift, proposal_id=CANCELLING)
 
 
 def given(*facts: Event) -> Given:

@@ -25,10 +25,10 @@ from tests.services.loss.desk_drawer import (
     given,
     issued,
     lift,
-    lifted,
     shanghai,
     sign,
     signed,
+    to_be_lifted,
     under,
 )
 
@@ -122,12 +122,14 @@ def test_the_offline_purse_is_cash_and_cannot_be_reported() -> None:
 def test_zhoushan_lifts_at_any_outlet_and_wuxi_where_it_was_signed() -> None:
     assert (under(ZHOUSHAN).lift_at, under(WUXI).lift_at) == (LiftAt.ANY_OUTLET, LiftAt.ACCEPTING_OUTLET)
     signed_in_wuxi = replace(signed, outlet=LIANGXI.outlet)
-    at_binhu = replace(lift, under=under(WUXI), place=BINHU)
+    at_binhu = replace(lift, under=under(WUXI), place=BINHU, card_shown=True)
     given(issued, signed_in_wuxi).when(at_binhu).refused(LiftElsewhere)
     given(issued, signed_in_wuxi).when(replace(at_binhu, place=Place(outlet="wx-hall", kind="hall"))).refused(
         WrongPlace
     )
-    given(issued, signed_in_wuxi).when(replace(at_binhu, place=LIANGXI)).then(replace(lifted, outlet=LIANGXI.outlet))
+    given(issued, signed_in_wuxi).when(replace(at_binhu, place=LIANGXI)).then(
+        replace(to_be_lifted, outlet=LIANGXI.outlet, grounds=under(WUXI).grounds)
+    )
 
 
 def test_in_wuxi_only_the_bank_takes_a_signature() -> None:

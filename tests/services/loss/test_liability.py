@@ -15,6 +15,7 @@ from tests.services.loss.desk_drawer import (
     NEXT_CARD,
     NIGHT,
     NOON,
+    OURS,
     SECOND,
     THIRD_CARD,
     after,
@@ -57,20 +58,20 @@ MISUSES: list[tuple[str, tuple[Event, ...], datetime, str, str]] = [
 
 @pytest.mark.parametrize(("when", "past", "at", "function", "bearer"), MISUSES, ids=[when for when, *_ in MISUSES])
 def test_who_bears_a_loss(when: str, past: tuple[Event, ...], at: datetime, function: str, bearer: str) -> None:
-    answer = liability(CARD, function, at, after(*past))
+    answer = liability(CARD, function, at, after(*past), OURS)
     assert (answer.borne_by, answer.stopped) == (bearer, bearer == "issuer"), when
     assert answer.because
 
 
 def test_the_new_card_is_another_matter() -> None:
     desk = after(issued, signed, reissue, succeeded)
-    assert liability(NEXT_CARD, "medical", AUTUMN, desk).borne_by == "holder"
+    assert liability(NEXT_CARD, "medical", AUTUMN, desk, OURS).borne_by == "holder"
 
 
 def test_nobody_bears_anything_for_a_card_that_is_not_there() -> None:
     for past in ((), (kept,), (issued,)):
         with pytest.raises(CardUnknown):
-            liability(THIRD_CARD, "medical", AUTUMN, after(*past))
+            liability(THIRD_CARD, "medical", AUTUMN, after(*past), OURS)
 
 
 @pytest.mark.parametrize(

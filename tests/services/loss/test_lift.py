@@ -26,6 +26,7 @@ from tests.services.loss.desk_drawer import (
     OURS,
     SECOND,
     after,
+    approve_lift,
     called,
     cancelled,
     declined,
@@ -33,10 +34,12 @@ from tests.services.loss.desk_drawer import (
     issued,
     lift,
     lifted,
+    lifted_by_two,
     reissue,
     signed,
     signed_after_call,
     succeeded,
+    to_be_lifted,
 )
 
 THERE_ONLY = replace(OURS, lift_at=LiftAt.ACCEPTING_OUTLET)
@@ -45,11 +48,12 @@ NOWHERE = replace(OURS, lift_at=LiftAt.NOWHERE)
 
 def test_a_card_that_was_found_works_again() -> None:
     given(issued, called).when(lift).then(lifted)
-    given(issued, signed).when(lift).then(lifted)
+    given(issued, signed).when(lift).then(to_be_lifted)
+    given(issued, signed, to_be_lifted).when(approve_lift).then(lifted_by_two)
 
 
 def test_every_function_stands_as_it_stood_before_the_report() -> None:
-    desk = after(issued, called, signed_after_call, lifted)
+    desk = after(issued, called, signed_after_call, to_be_lifted, lifted_by_two)
     assert desk.card == InUse(card_id=CARD)
     for function in COVERED:
         assert desk.stopped(CARD, function, NOON - SECOND)
@@ -67,7 +71,7 @@ def test_a_new_card_once_asked_for_is_the_end_of_the_old_one() -> None:
 
 
 def test_when_no_new_card_will_come_the_report_can_be_lifted_again() -> None:
-    given(issued, signed, reissue, declined).when(lift).then(lifted)
+    given(issued, signed, reissue, declined).when(lift).then(to_be_lifted)
 
 
 def test_a_call_can_undo_neither_a_call_nor_a_signature() -> None:
@@ -77,7 +81,7 @@ def test_a_call_can_undo_neither_a_call_nor_a_signature() -> None:
 
 def test_where_the_city_says_so_a_signature_is_lifted_where_it_was_given() -> None:
     given(issued, signed).when(replace(lift, under=THERE_ONLY, place=OTHER_BANK)).refused(LiftElsewhere)
-    given(issued, signed).when(replace(lift, under=THERE_ONLY)).then(lifted)
+    given(issued, signed).when(replace(lift, under=THERE_ONLY)).then(to_be_lifted)
     given(issued, called).when(replace(lift, under=THERE_ONLY, place=OTHER_BANK)).then(
         replace(lifted, outlet=OTHER_BANK.outlet)
     )
