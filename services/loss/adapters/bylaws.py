@@ -1,6 +1,7 @@
 """A city's rules on loss, from its pack to the domain."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any, Literal
@@ -211,14 +212,15 @@ class LossBylaws:
 
     def _read(self, city: str, programme: str, moment: datetime) -> LossBylaw:
         dated = self._dated[city, programme]
-        entries = {name: values.entry_at(moment) for name, values in dated.items() if _said(values, moment)}
-        for name in NEEDED:
-            entries.setdefault(name, dated[name].entry_at(moment))  # Raises, and says when the first one begins.
+        entries = {name: dated[name].entry_at(moment) for name in NEEDED}
+        for name in dated.keys() - NEEDED.keys():
+            with suppress(PackUnfit):  # It does not hold yet, or no longer: no such rule, or the house's default.
+                entries[name] = dated[name].entry_at(moment)
         said = {name: default for name, (_, default) in IF_SAID.items()}
         said |= {name: entry.value for name, entry in entries.items()}
         window, lapse, lift, reissues = said["pre_report_window"], said["on_lapse"], said["lift"], said["reissues"]
         written, after_call = said["written_report_term"], said["lift_after_call"]
-        articles = tuple(sorted({f"{name}: {entry.basis} ({entry.from_})" for name, entry in entries.items()}))
+        articles = tuple(sorted(dated[name].ground(entry).ref for name, entry in entries.items()))
         return LossBylaw(
             window=window.value(),
             calendar=replace(self._packs[city].calendar, guess_unknown_years=True),  # No call waits for a calendar.
@@ -264,8 +266,3 @@ class LossBylaws:
 
 def _covered(data: list[CoveredData]) -> tuple[Covered, ...]:
     return tuple(one.value() for one in data)
-
-
-def _said(values: Dated[Any], moment: datetime) -> bool:
-    """Whether a value that need not be there holds yet."""
-    return values[0].from_ <= shanghai_day(moment)  # type: ignore[no-any-return]

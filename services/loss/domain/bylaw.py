@@ -141,7 +141,7 @@ class Liability:
 
 @value
 class Grounds:
-    """The edition of the pack by which something was decided, and the articles that its values come from."""
+    """The edition of the pack by which something was decided, and the entries that were applied, as `Ground.ref`."""
 
     edition: str = ""
     articles: tuple[str, ...] = ()
