@@ -2,11 +2,10 @@
 
 import asyncio
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from datetime import time as hour
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from libs.kernel import Refused
 from libs.kernel.calendar import SHANGHAI, shanghai_day
 from libs.kernel.why import told
 from libs.runtime.citypack import CityPack, CityPacks, load_packs
+from libs.runtime.citytime import MachineClock
 from libs.runtime.engines import open_platform, reached
 from libs.runtime.packfile import PackUnfit, nearest, read_yaml
 from libs.runtime.settings import Settings, refuse_unsafe
@@ -103,15 +103,15 @@ def diff(asked: Namespace) -> Iterator[str]:
     at = _noon(asked.on)
     yield f"{old.name}: edition {old.hash} → {new.hash}, as of {shanghai_day(at)}"
     yield from (f"history: {line}" for line in rewritten(old, new))
-    began, comparison = time.perf_counter(), Comparison(old, new, at)
+    began, comparison = MachineClock().now(), Comparison(old, new, at)
     if asked.persons:
         for somebody in people_in(asked.persons, shanghai_day(at)):
             comparison.add(somebody)
     else:
         asyncio.run(_ask_the_register(comparison, old, at))
     yield from comparison.found.told(asked.ids)
-    took = time.perf_counter() - began
-    yield f"judged by both editions in {took:.1f} s"
+    took = MachineClock().now() - began
+    yield f"judged by both editions in {took.total_seconds():.1f} s"
 
 
 async def _ask_the_register(comparison: Comparison, pack: CityPack, at: datetime) -> None:
@@ -157,7 +157,7 @@ def _department(pack: CityPack, fact: str) -> str:
 
 def _noon(on: str) -> datetime:
     try:
-        day = date.fromisoformat(on) if on else shanghai_day(datetime.now(UTC))
+        day = date.fromisoformat(on) if on else shanghai_day(MachineClock().now())
     except ValueError:
         raise PackUnfit(f"{on} is no day; write it as 2026-09-01") from None
     return datetime.combine(day, hour(12), SHANGHAI)
