@@ -128,6 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("service", choices=SERVICES)
     rebuild.set_defaults(run=_rebuild)
 
+    roll = commands.add_parser("roll", help="import a roll: who stands on it gets a card without applying")
+    roll.add_argument("act", choices=("import",))
+    roll.add_argument("file", type=Path, help="CSV, see docs/roll.md; said again, an import goes on where it stopped")
+    roll.add_argument("--city", required=True, help="area code, for example 330900")
+    roll.add_argument("--programme", required=True)
+    roll.add_argument("--department", required=True, help="whose list it is, and who states its facts")
+    roll.add_argument("--as", dest="name", default="", help="the name of the roll (default: the file's)")
+    roll.add_argument("--into", type=Path, help="folder for verdicts and rejects (default: beside the file)")
+    roll.set_defaults(run=_roll)
+
     token = commands.add_parser("token", help="make a development token")
     token.add_argument("--role", required=True, choices=ROLES)
     token.add_argument("--city", default="", help="area code, for example 330900")
@@ -192,6 +202,20 @@ def _run(work: Any) -> None:
 def _demo(asked: argparse.Namespace) -> int:
     status: int = asyncio.run(importlib.import_module("services.demo").play(asked.engines))
     return status
+
+
+def _roll(asked: argparse.Namespace) -> int:
+    rolls = importlib.import_module("services.rolls")
+    settings, statuses = Settings(), list[int]()
+    refuse_unsafe(settings)
+    configure_logging(settings.log_style, "error")
+    wanted = rolls.Wanted.of(asked.file, asked.city, asked.programme, asked.department, asked.name, asked.into)
+
+    async def work() -> None:
+        statuses.append(await rolls.import_roll(settings, wanted, SERVICES, build_services))
+
+    _run(work())
+    return statuses[0]
 
 
 def _log(_asked: argparse.Namespace) -> int:

@@ -91,6 +91,18 @@ class EmbeddedPostgres:
         """Whether there are data to serve."""
         return _is_cluster(self.data)
 
+    async def kept_by_another(self) -> str | None:
+        """The address of this server if another process supervises it now; that process goes on doing so."""
+        try:
+            with self._beside("lock").open("r") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return await self._running_server(self._beside("password").read_text())
+        except OSError:
+            pass
+        return None
+
     def _beside(self, suffix: str) -> Path:
         return self.data.with_name(f"{self.data.name}.{suffix}")
 

@@ -99,6 +99,18 @@ def room_of(settings: Settings) -> Room:
     return Room(home, reserve, ballast=home / "ballast", monotonic=time.monotonic)
 
 
+@asynccontextmanager
+async def visited(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
+    """The address of the database for somebody who works beside `citycard up`, and whether nobody else keeps it up."""
+    if not settings.database_url:
+        engine = EmbeddedPostgres(engine_home(settings) / "postgres", binaries=settings.postgres_binaries)
+        if dsn := await engine.kept_by_another():
+            yield dsn, False
+            return
+    async with reached(settings) as dsn:
+        yield dsn, not settings.database_url
+
+
 def engine_home(settings: Settings) -> Path:
     """Where the embedded engines keep their files.
 

@@ -1,7 +1,7 @@
 """Identity, put together."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -12,7 +12,8 @@ from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
-from services.identity.adapters.bylaws import DataSharing
+from services.identity.adapters.bylaws import DataSharing, MassIssues
+from services.identity.adapters.carrier import Carrier
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.people import People
 from services.identity.contracts import TELLS
@@ -66,8 +67,26 @@ DUPLICATE = Aggregate[Duplicate](
 )
 
 
-def build(platform: Platform) -> Service:
+@dataclass(frozen=True)
+class RollOffice:
+    """Where rolls are taken in and carried out, for those who do not come by a door."""
+
+    desks: Desks
+    carrier: Carrier
+    sharing: DataSharing
+    mass_issues: MassIssues
+
+
+def roll_office(platform: Platform) -> RollOffice:
+    """Identity's own desks, for a process that carries a roll out beside the one that serves identity."""
     people, sharing, eligibility = People(platform.vault), DataSharing(platform.packs), Eligibility(platform.packs)
+    mass_issues = MassIssues(platform.packs)
+    desks = _desks(platform, people, eligibility)
+    carrier = Carrier(desks, people, sharing, mass_issues, eligibility, platform.city)
+    return RollOffice(desks, carrier, sharing, mass_issues)
+
+
+def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desks:
 
     async def brief(command: Any, person: Any, at: datetime) -> Any:
         """When verdicts are due, the city's tables are asked about the facts of the latest turn."""
@@ -94,10 +113,16 @@ def build(platform: Platform) -> Service:
         )
         return replace(command, at=at, verdicts=verdicts)
 
+    return Desks([PERSON, ROLL, DUPLICATE], platform.store("identity"), platform.city, brief)
+
+
+def build(platform: Platform) -> Service:
+    people, sharing, eligibility = People(platform.vault), DataSharing(platform.packs), Eligibility(platform.packs)
+    desks = _desks(platform, people, eligibility)
+
     async def destroy_key(command: DestroyKey, _due: DueCommand) -> None:
         await people.erase(command.person_id)
 
-    desks = Desks([PERSON, ROLL, DUPLICATE], platform.store("identity"), platform.city, brief)
     return Service(
         name="identity",
         desks=desks,

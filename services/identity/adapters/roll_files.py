@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -209,21 +209,24 @@ class _Looking:
         return Survey(self._hash.hexdigest(), self._size, rows + 1, encoding)
 
 
-def pages(file: BinaryIO, survey: Survey, page_rows: int = PAGE_ROWS) -> Iterator[Page]:
-    """The rows of a file that was looked through, page by page."""
+def pages(file: BinaryIO, survey: Survey, carried: Sequence[int] = (), page_rows: int = PAGE_ROWS) -> Iterator[Page]:
+    """The rows of a file that was looked through, page by page.
+
+    Pages that were carried out before end again where they ended then: `carried` are their last lines.
+    """
     lines: list[bytes] = []
     first, number = 2, 1
+    ends = {*carried, survey.last_line}
+    full = max(carried, default=1)
     for nth, raw in enumerate(_raw_lines(file), 1):
         if nth == 1:
             continue
         if nth > survey.last_line:
             break
         lines.append(raw)
-        if len(lines) == page_rows:
+        if nth in ends or (nth > full and len(lines) == page_rows):
             yield _page(number, first, lines)
             number, first, lines = number + 1, first + len(lines), []
-    if lines:
-        yield _page(number, first, lines)
 
 
 def _page(number: int, first_line: int, raw: list[bytes]) -> Page:
