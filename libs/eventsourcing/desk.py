@@ -244,7 +244,7 @@ class Desk(Generic[S]):
         for stream, nth in first.items():
             key, ask, order = wishes[nth]
             try:
-                batch[nth], _ = await self._decide(stream, key, self._folded(read[stream]), ask, order)
+                batch[nth], _ = await self._decide(stream, key, self._folded(read[stream]), ask, order, together=True)
             except Refused:
                 continue
         done = [False] * len(wishes)
@@ -276,7 +276,7 @@ class Desk(Generic[S]):
         raise lost or AssertionError("unreachable")
 
     async def _decide(
-        self, stream: str, key: str, standing: Standing[S], ask: Ask[S], order: Order
+        self, stream: str, key: str, standing: Standing[S], ask: Ask[S], order: Order, together: bool = False
     ) -> tuple[Append, Standing[S]]:
         decider = self.aggregate.decider
         if order.guard is not None:
@@ -292,9 +292,12 @@ class Desk(Generic[S]):
         facts = decider.decide(command, standing.state)
         told = [(nth, message) for nth, fact in enumerate(facts) if (message := self.aggregate.tell(fact))]
         dues = [due for fact in facts for due in decider.due(fact)]
-        after = Standing(
-            decider.fold(facts, standing.state), standing.version + len(facts), at if facts else standing.last_at
-        )
+        if together and self.aggregate.book is _in_no_books:
+            after = standing  # Nobody asks how it stands afterwards.
+        else:
+            after = Standing(
+                decider.fold(facts, standing.state), standing.version + len(facts), at if facts else standing.last_at
+            )
         wanted = self._left(
             stream,
             key,

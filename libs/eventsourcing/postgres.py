@@ -28,7 +28,7 @@ from libs.eventsourcing.store import (
 from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
 
-_LOCK = "select pg_advisory_xact_lock($1, $2)"
+_LOCKS = "select pg_advisory_xact_lock($1, shard) from unnest($2::integer[]) shard"
 LANES = 2  # Concurrent batches per process; each serves half of the shards.
 
 # A dying server shows as InternalClientError at least as often as by its proper name.
@@ -119,6 +119,9 @@ class PostgresStore:
     async def append_many(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Rows go in by COPY, at a third of the cost of arrays; where they go is settled under the same locks."""
 
+        if any(wanted.booking is not None for wanted in batch):
+            return await asyncio.gather(*map(self.append, batch))  # Books are kept by the function that locks them.
+
         async def store(connection: Connection) -> list[Outcome]:
             async with connection.transaction(isolation="read_committed"):  # Whoever held a lock before us is seen.
                 return await self._copied(connection, batch)
@@ -134,8 +137,7 @@ class PostgresStore:
 
     async def _copied(self, connection: Connection, batch: Sequence[Append]) -> list[Outcome]:
         shards = sorted({wanted.shard for wanted in batch})
-        for shard in shards:  # In ascending order, as `append_all` does.
-            await connection.execute(_LOCK, lock_class(self._schema), shard)
+        await connection.execute(_LOCKS, lock_class(self._schema), shards)  # In ascending order, as `append_all` does.
         ends = {
             shard: [position, sequence] for shard, position, sequence in await connection.fetch(self._ends_sql, shards)
         }

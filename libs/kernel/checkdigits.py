@@ -3,6 +3,9 @@
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORTH = {char: nth for nth, char in enumerate(_ALPHANUMERIC)}
 _CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # without I, O, S, V and Z
+_NEXT = [  # MOD 37,36: from the rest so far and a character to the next rest; written out, for ids are many.
+    {char: ((rest + nth) % 36 or 36) * 2 % 37 for nth, char in enumerate(_ALPHANUMERIC)} for rest in range(37)
+]
 
 
 def luhn(digits: str) -> str:
@@ -26,8 +29,7 @@ def mod_37_36(text: str) -> str:
     """The check character of ISO 7064 MOD 37,36 that completes a text of `0`-`9` and `A`-`Z`."""
     rest = 36
     for char in text:
-        rest = (rest + _WORTH[char]) % 36 or 36
-        rest = rest * 2 % 37
+        rest = _NEXT[rest][char]
     return _ALPHANUMERIC[(37 - rest) % 36]
 
 

@@ -1,18 +1,23 @@
 """Ids that can be written down: they carry their city, they are derived and not drawn, and they check themselves."""
 
+import hashlib
 import re
 import uuid
 
 from libs.kernel.checkdigits import mod_37_36
 
 _NAMESPACE = uuid.UUID("5f0c0f5e-6f2b-5b0e-9a52-0d6f3c7a1e11")
+_FREE_BITS = ~(0xF000 << 64 | 0xC000 << 48)
+_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WRITTEN = re.compile(f"[0-9]{{6}}-[{_CROCKFORD}]{{15}}[0-9A-Z]")
 
 
 def derived(*parts: object) -> uuid.UUID:
     """The same parts always make the same id, so that a request said twice names the same thing twice."""
-    return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
+    digest = hashlib.sha1(_NAMESPACE.bytes + "\x1f".join(map(str, parts)).encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & _FREE_BITS | _VERSION_5  # As `uuid.uuid5`, at half the price.
+    return uuid.UUID(int=number)
 
 
 def written(city: str, seed: uuid.UUID) -> str:

@@ -10,9 +10,8 @@ from libs.messaging.message import Message
 from libs.messaging.notebook import Memory, Notebook, Origin, Page
 from libs.messaging.readmodel import Change
 
-BATCH_MAX = 500
+BATCH_MAX = 3_000
 PAUSES_S = (0.02, 0.08, 0.3)  # Between tries of a letter: bounded, so that poison delays the others by less than 1 s.
-
 TOGETHER_MIN = 24  # So few are handled as fast one by one.
 
 React = Callable[[Message], Awaitable[None]]

@@ -20,6 +20,8 @@ from libs.messaging.message import Message
 from libs.messaging.readmodel import Change
 from libs.runtime.lease import LEASE_S, WORK_MAX_S, Leases, MemoryLeases
 
+TOLD_MAX = 4_000
+
 Brief = Callable[[Any, Any, datetime], Any]
 """Completes a command with what must come from outside the domain – a bylaw, a verdict – for the state at hand."""
 
@@ -129,6 +131,7 @@ class Listener:
         self._service = service
         understood = service.tells if own else service.hears
         self._contracts = {contract.type_name(): contract for contract in understood}
+        self._told: dict[str, tuple[str, Contract | None]] = {}  # Read for the reactions, soon to be projected.
         self._reactions: dict[type, list[Reaction]] = {}
         for reaction in () if own else service.reactions:
             self._reactions.setdefault(_heard_by(reaction), []).append(reaction)
@@ -147,10 +150,14 @@ class Listener:
         The commands bear the ids that `react` gives them, so what happened here does not happen there again.
         """
         done = [False] * len(messages)
+        if len(self._told) + len(messages) > TOLD_MAX:
+            self._told.clear()
         wishes: dict[str, list[tuple[int, Any, Order]]] = {}
         for nth, message in enumerate(messages):
             try:
                 told = self._read(message)
+                if told is not None and len(self._told) < TOLD_MAX:
+                    self._told[message.id] = message.data, told
                 commands = [
                     (reaction.__name__, n, command)
                     for reaction in self._reactions.get(type(told), ())
@@ -188,7 +195,9 @@ class Listener:
 
     def project(self, message: Message) -> Iterator[Change]:
         """The changes that this message makes to the service's read models."""
-        told = self._read(message)
+        data, told = self._told.pop(message.id, ("", None))
+        if data is not message.data:
+            told = self._read(message)
         if told is not None and self._service.project is not None:
             yield from self._service.project(told, message)
 

@@ -26,7 +26,7 @@ def e164(text: str) -> str:
     return _e164(text)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=200_000)
 def _chinese(beginning: str) -> bool:
     try:
         return bool(_e164(f"{beginning}5555"))
