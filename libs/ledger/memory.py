@@ -61,8 +61,8 @@ class MemoryLedger(MemoryStore):
         asked: dict[str, list[Guard]] = defaultdict(list)
         for entry in entries:
             for posting in entry.postings:
-                moved[posting.account] += Balance(posting.amount_fen, posting.held_fen)
                 if posting.guard is not None:
+                    moved[posting.account] += Balance(posting.amount_fen, posting.held_fen)
                     asked[posting.account].append(posting.guard)
         for account, all_asked in sorted(asked.items()):
             standing = self._standings.get(account)

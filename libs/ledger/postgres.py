@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +15,7 @@ from libs.eventsourcing.postgres import ddl as store_ddl
 from libs.eventsourcing.store import Append, Declined, Outcome
 from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
-from libs.ledger.entry import Audit, Balance, Booked, Entry, Line, Post, Posted, Standing
+from libs.ledger.entry import Audit, Balance, Booked, Entry, Guard, Line, Post, Posted, Posting, Standing
 from libs.ledger.guards import REFERENCE_REUSED, SQL
 
 REFERENCE_KNOWN = "reference-known"
@@ -67,7 +68,12 @@ class PostgresLedger(PostgresStore):
         return [next(stored if wanted.booking is None else booked) for wanted in batch]
 
     def _arguments(self, batch: Sequence[Append]) -> list[Any]:
-        entries = [(n, entry) for n, a in enumerate(batch, 1) if a.booking for entry in a.booking.entries]
+        entries = [
+            (n, a.shard, a.effective_at, entry)
+            for n, a in enumerate(batch, 1)
+            if a.booking
+            for entry in a.booking.entries
+        ]
         standings = [(n, one) for n, a in enumerate(batch, 1) if a.booking for one in a.booking.standings]
         return [
             *super()._arguments(batch),
@@ -84,12 +90,8 @@ class PostgresLedger(PostgresStore):
             return await self._posts[wanted.shard % LANES].submit(wanted)
 
     async def _post_all(self, batch: Sequence[Post]) -> Sequence[Posted | Declined]:
-        arguments = [
-            [post.shard for post in batch],
-            [post.at for post in batch],
-            *entry_arguments([(n, post.entry) for n, post in enumerate(batch, 1)]),
-            self._machine.now(),
-        ]
+        entries = [(n, post.shard, post.at, post.entry) for n, post in enumerate(batch, 1)]
+        arguments = [*entry_arguments(entries), self._machine.now()]
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
             connection = await self._pool.acquire(timeout=5)
@@ -192,25 +194,47 @@ class PostgresLedger(PostgresStore):
             await lane.drained()
 
 
-def entry_arguments(entries: Sequence[tuple[int, Entry]]) -> list[list[Any]]:
-    """Entries and their legs as columns; each entry comes with the number, from 1, of its command."""
-    legs = [
-        (e, n, leg, posting.account, posting.amount_fen, posting.held_fen, posting.guard is not None,
-         *(_NO_GUARD if (g := posting.guard) is None else (g.least_fen, g.most_fen, g.in_use, g.bearer)))
-        for e, (n, entry) in enumerate(entries, 1)
-        for leg, posting in enumerate(entry.postings, 1)
-    ]  # fmt: skip
-    rows = [
-        (n, entry.reference, entry.kind, entry.digest,
-         _array(posting.account for posting in entry.postings),
-         _array(posting.amount_fen for posting in entry.postings),
-         _array(posting.held_fen for posting in entry.postings))
-        for n, entry in entries
-    ]  # fmt: skip
-    return [*columns(rows, 7), *columns(legs, 11)]
+def entry_arguments(entries: Sequence[tuple[int, int, datetime, Entry]]) -> list[list[Any]]:
+    """Entries, their legs, and what each command asks of each guarded account, as columns.
+
+    Each entry comes with the number (from 1) of its command, its shard and its moment.
+    """
+    rows: list[tuple[Any, ...]] = []
+    legs: list[tuple[Any, ...]] = []
+    asks: dict[tuple[int, str], tuple[Any, ...]] = {}
+    for nth, (command, shard, at, entry) in enumerate(entries, 1):
+        postings = entry.postings
+        rows.append((
+            command, shard, at, entry.reference, entry.kind, entry.digest,
+            _array(posting.account for posting in postings),
+            _array(posting.amount_fen for posting in postings),
+            _array(posting.held_fen for posting in postings),
+        ))  # fmt: skip
+        for leg, posting in enumerate(postings, 1):
+            legs.append((nth, leg, posting.account, posting.amount_fen, posting.held_fen))
+            if posting.guard is not None:
+                place = command, posting.account
+                asks[place] = _ask(asks.get(place), command, at, posting, posting.guard)
+    return [*columns(rows, 9), *columns(legs, 5), *columns(list(asks.values()), 9)]
 
 
-_NO_GUARD = (None, None, False, "")
+def _ask(before: tuple[Any, ...] | None, command: int, at: datetime, posting: Posting, guard: Guard) -> tuple[Any, ...]:
+    """What a command asks of an account in all its legs together: the sum of all, and the strictest of each guard."""
+    amount, held, least, most = posting.amount_fen, posting.held_fen, guard.least_fen, guard.most_fen
+    if before is None:
+        return command, at, posting.account, amount, held, least, most, guard.in_use, guard.bearer
+    _, _, account, amount_before, held_before, least_before, most_before, in_use, bearer = before
+    return (
+        command,
+        at,
+        account,
+        amount + amount_before,
+        held + held_before,
+        max((one for one in (least, least_before) if one is not None), default=None),
+        min((one for one in (most, most_before) if one is not None), default=None),
+        guard.in_use or in_use,
+        max(guard.bearer, bearer),
+    )
 
 
 def _array(parts: Any) -> str:
