@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import asyncpg
 
 from libs.eventsourcing.lanes import Lane
-from libs.eventsourcing.postgres import FULL, LANES, LOST, PostgresStore, columns, lock_class
+from libs.eventsourcing.postgres import FULL, LANES, LOST, Connection, PostgresStore, columns, lock_class
 from libs.eventsourcing.postgres import ddl as store_ddl
-from libs.eventsourcing.store import Append, Declined, Outcome
+from libs.eventsourcing.store import SHARDS, Append, Declined, Outcome
 from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
 from libs.ledger.entry import Audit, Balance, Booked, Entry, Guard, Line, Post, Posted, Posting, Standing
@@ -38,6 +39,61 @@ def functions(schema: str, without: frozenset[str] = frozenset()) -> str:
 def _template(name: str, schema: str) -> str:
     template = files("libs.ledger").joinpath(name).read_text()
     return template.replace("{schema}", schema).replace("{lock_class}", str(lock_class(schema)))
+
+
+FULL_AUDIT_S = 600.0
+PART_AUDIT_S = 30.0
+
+_SHARDS = """
+select e.shard, count(*), min(e.position), max(e.position) from {s}.entry e where {entries} group by e.shard
+order by e.shard
+"""
+_UNBALANCED = """
+select e.reference from {s}.entry e cross join lateral (
+    select sum(amount)::bigint as total,
+           string_agg(account || ' ' || amount || ' ' || held, chr(10) order by leg) as legs
+    from unnest(e.accounts, e.amounts_fen, e.held_fen) with ordinality as l(account, amount, held, leg)
+) l
+where ({entries}) and (l.total <> 0 or e.digest <> sha256(convert_to(e.kind || chr(10) || l.legs, 'UTF8'))) limit 100
+"""
+# Both kinds of kept balance against the journal itself: guarded accounts now, folded balances as of their marks.
+_DRIFTED = """
+, legs as (
+    select l.account, l.amount, l.held, e.position <= m.position as folded
+    from {s}.entry e join {s}.fold_mark m on m.shard = e.shard
+    cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen) as l(account, amount, held)
+), truth as (
+    select account, sum(amount)::bigint as balance_fen, sum(held)::bigint as held_fen,
+           coalesce(sum(amount) filter (where folded), 0)::bigint as folded_fen,
+           coalesce(sum(held) filter (where folded), 0)::bigint as folded_held_fen
+    from legs group by account
+)
+select k.account, k.balance_fen, k.held_fen, coalesce(t.balance_fen, 0), coalesce(t.held_fen, 0)
+from (select id as account, balance_fen, held_fen from {s}.account) k left join truth t on t.account = k.account
+where (k.balance_fen, k.held_fen) <> (coalesce(t.balance_fen, 0), coalesce(t.held_fen, 0))
+union all
+select t.account, coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0), t.folded_fen, t.folded_held_fen
+from truth t left join {s}.folded f on f.account = t.account
+where (coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0)) <> (t.folded_fen, t.folded_held_fen)
+order by 1 limit 1000
+""".replace(", legs as", "with legs as", 1)
+_DRIFTED_OF = """
+, k as (select id as account, balance_fen, held_fen from {s}.account)
+select k.account, k.balance_fen, k.held_fen, t.balance_fen, t.held_fen
+from k left join {s}.folded f on f.account = k.account
+cross join lateral (
+    select (coalesce(f.balance_fen, 0) + coalesce(sum(p.amount_fen), 0))::bigint as balance_fen,
+           (coalesce(f.held_fen, 0) + coalesce(sum(p.held_fen), 0))::bigint as held_fen
+    from {s}.fold_mark m join {s}.posting p
+        on p.account = k.account and p.shard = m.shard and p.position > m.position
+) t
+where ({accounts}) and (k.balance_fen, k.held_fen) <> (t.balance_fen, t.held_fen)
+order by 1 limit 1000
+"""
+
+
+def _first(given: Sequence[Any], shard: int) -> int:
+    return int(given[0][shard]) + 1
 
 
 class PostgresLedger(PostgresStore):
@@ -161,32 +217,42 @@ class PostgresLedger(PostgresStore):
         return int((await self._ask(f"select {self._schema}.fold_next($1)", limit))[0][0])
 
     async def audit(self) -> Audit:
-        schema = self._schema
-        unbalanced = await self._ask(
-            f"select reference from {schema}.entry e cross join lateral (select sum(amount)::bigint as total, "
-            f"string_agg(account || ' ' || amount || ' ' || held, chr(10) order by leg) as legs "
-            f"from unnest(e.accounts, e.amounts_fen, e.held_fen) with ordinality as l(account, amount, held, leg)) l "
-            f"where l.total <> 0 or e.digest <> sha256(convert_to(e.kind || chr(10) || l.legs, 'UTF8')) limit 100"
+        """Everything as of one instant, however long it takes to look."""
+        return await self._audited("true", "true", FULL_AUDIT_S)
+
+    async def audit_after(self, marks: Mapping[int, int], suspects: Sequence[str], limit: int) -> Audit:
+        span = [marks.get(shard, 0) for shard in range(SHARDS)]
+        new = "e.position > ($1::bigint[])[e.shard + 1] and e.position <= ($1::bigint[])[e.shard + 1] + $2"
+        touched = (
+            f"k.account = any($3::text[]) or k.account in (select unnest(e.accounts) from {self._schema}.entry e "
+            f"where {new})"
         )
-        # One statement, one snapshot: what is kept and what is folded are as of the same instant.
-        drifted = await self._ask(
-            f"with folded as (select account, sum(amount)::bigint as balance_fen, sum(held)::bigint as held_fen "
-            f"from {schema}.entry e cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen) "
-            f"as l(account, amount, held) group by account) "
-            f"select a.id, a.balance_fen, a.held_fen, coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0) "
-            f"from {schema}.account a left join folded f on f.account = a.id "
-            f"where (a.balance_fen, a.held_fen) <> (coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0)) "
-            f"order by a.id limit 1000"
-        )
-        shards = await self._ask(
-            f"select shard, count(*), min(position), max(position) from {schema}.entry group by shard order by shard"
-        )
-        return Audit(
-            entries=sum(count for _, count, _, _ in shards),
-            unbalanced=[reference for (reference,) in unbalanced],
-            drifted=[(account, Balance(*numbers[:2]), Balance(*numbers[2:])) for account, *numbers in drifted],
-            gaps=[shard for shard, count, first, last in shards if (first, last) != (1, count)],
-        )
+        audit = await self._audited(new, touched, PART_AUDIT_S, span, limit, list(suspects))
+        return replace(audit, marks={**marks, **audit.marks})
+
+    async def _audited(self, entries: str, accounts: str, timeout_s: float, *given: object) -> Audit:
+        """The entries that fit one condition, and the kept balances of the accounts that fit the other."""
+        holes = "with given as (select $1::bigint[], $2::integer, $3::text[]) " if given else ""
+        whole = not given
+
+        async def look(connection: Connection) -> Audit:
+            async def ask(sql: str) -> Sequence[Any]:
+                return list(await connection.fetch(holes + sql.replace("{s}", self._schema), *given, timeout=timeout_s))
+
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                shards = await ask(_SHARDS.replace("{entries}", entries))
+                unbalanced = await ask(_UNBALANCED.replace("{entries}", entries))
+                drifted = await ask((_DRIFTED if whole else _DRIFTED_OF).replace("{accounts}", accounts))
+            first = {shard: 1 if whole else _first(given, shard) for shard, *_ in shards}
+            return Audit(
+                entries=sum(count for _, count, _, _ in shards),
+                unbalanced=[reference for (reference,) in unbalanced],
+                drifted=[(account, Balance(*numbers[:2]), Balance(*numbers[2:])) for account, *numbers in drifted],
+                gaps=[s for s, count, low, high in shards if (low, high) != (first[s], first[s] + count - 1)],
+                marks={shard: high for shard, _, _, high in shards},
+            )
+
+        return await self._with(look)
 
     async def drain(self) -> None:
         await super().drain()

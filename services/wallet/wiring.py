@@ -8,6 +8,7 @@ from typing import Any
 
 from libs.eventsourcing.desk import Aggregate
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import Auditor
 from libs.runtime.citypack import CityPacks
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
@@ -87,13 +88,21 @@ def build(platform: Platform) -> Service:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command
 
+    def report(drift_fen: int, faults: int, entries: int) -> None:
+        platform.telemetry.books_drift.labels("wallet").set(drift_fen)
+        platform.telemetry.books_faults.labels("wallet").set(faults)
+        platform.telemetry.books_entries.labels("wallet").set(entries)
+
+    settings = platform.settings
+    auditor = Auditor(ledger, platform.monotonic, report, settings.books_drift_limit_fen, settings.books_full_audit_s)
     desks = Desks([PURSE, PAYMENT, TOP_UP], ledger, platform.city, brief)
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city)),
+        router=router(Hands(desks, ledger, bylaws, platform.city, auditor)),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=HEARS,
         reactions=REACTIONS,
+        chores=(auditor.look,),
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from libs.testing.town import Town
@@ -226,3 +227,20 @@ async def test_a_hold_expires_at_its_own_hour(open_town: Open) -> None:
 
 def an_hour_before(moment: str) -> str:
     return (datetime.fromisoformat(moment) - timedelta(hours=1)).isoformat()
+
+
+async def test_money_stops_when_the_books_drift_and_moves_again_when_they_are_mended(open_town: Open) -> None:
+    async with open_town(books_full_audit_s=0.1) as town:
+        card = await a_wallet(town, 10_000)
+        connection = await asyncpg.connect(town.settings.database_url)
+        await connection.execute("update wallet.account set balance_fen = balance_fen + 1")
+        await asyncio.sleep(2.5)
+        assert (await pay(town, card, 1, "s-1", expect=503))["code"] == "money-halted"
+        assert 'citycard_books_drift_fen{service="wallet"} 1.0' in (await town.web.get("/metrics")).text
+        await town.post(HOTLINE, f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"})
+        await town.drain()
+        assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["status"] == "frozen", "a report is heard all the same"
+        await connection.execute("update wallet.account set balance_fen = balance_fen - 1")
+        await connection.close()
+        await asyncio.sleep(2.5)
+        assert (await pay(town, card, 1, "s-1", expect=409))["code"] == "money-stopped"
