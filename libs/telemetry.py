@@ -74,7 +74,6 @@ class Telemetry:
         self.log_reachable = Gauge(
             "citycard_log_reachable", "Whether the log answers (1) or not (0).", ["service"], registry=self.registry
         )
-<<<<<<< HEAD
         self.room_free = Gauge(
             "citycard_room_free_bytes",
             "Free space under the database; NaN if it cannot be seen.",
@@ -83,7 +82,7 @@ class Telemetry:
         self.room_free.set(nan)
         self.room_low = Gauge(
             "citycard_room_low", "Whether only loss reports are taken, for want of room (1).", registry=self.registry
-=======
+        )
         self.books_drift = Gauge(
             "citycard_books_drift_fen",
             "What is kept and what was booked differ by, in fen; always 0.",
@@ -98,7 +97,6 @@ class Telemetry:
         )
         self.books_entries = Gauge(
             "citycard_books_audited_entries", "Entries that were looked at.", ["service"], registry=self.registry
->>>>>>> 38f7124 (An auditor folds the journal again and again, and money stops when the books drift)
         )
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         for outcome in SEND_OUTCOMES:

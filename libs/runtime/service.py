@@ -101,13 +101,10 @@ class Service:
     """One promise to the city, ready to be served by a process.
 
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
-<<<<<<< HEAD
     `access` is its Cedar rules; `performers` carry out due commands that reach outside; `urgent` are the actions that
     are taken even from the last room on the disk.
-=======
     `access` is its Cedar rules; `performers` carry out due commands that reach outside.
     `chores` are done again and again, about once a second; one that fails is done again like any other.
->>>>>>> 38f7124 (An auditor folds the journal again and again, and money stops when the books drift)
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     """
 
@@ -121,11 +118,8 @@ class Service:
     project: Callable[[Contract, Message], Iterable[Change]] | None = None
     performers: Mapping[type, Performer] = field(default_factory=dict)
     before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
-<<<<<<< HEAD
     urgent: frozenset[str] = frozenset()
-=======
     chores: Sequence[Callable[[], Awaitable[None]]] = ()
->>>>>>> 38f7124 (An auditor folds the journal again and again, and money stops when the books drift)
 
     @property
     def topics(self) -> Sequence[str]:
