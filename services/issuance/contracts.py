@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pydantic import BaseModel
+
 from libs.messaging.contract import Contract
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 
@@ -190,6 +192,68 @@ class CardArrived(Contract, type="issuance.CardArrived.v1"):
     at: datetime
 
 
+class CollectionReminded(Contract, type="issuance.CollectionReminded.v1"):
+    """A card still lies at its outlet; its holder should be told again."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+class CardSentOn(Contract, type="issuance.CardSentOn.v1"):
+    """A card goes to another outlet, and is collected there."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+class CardMailed(Contract, type="issuance.CardMailed.v1"):
+    """A card is in the post."""
+
+    application_id: ApplicationId | None = None
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    tracking: str
+    at: datetime
+
+
+class CaseOpened(Contract, type="issuance.CaseOpened.v1"):
+    """A card is not handed over until somebody has found out why: the `fingerprint` was not its holder's."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    kind: str
+    outlet: str
+    at: datetime
+
+
+class CaseClosed(Contract, type="issuance.CaseClosed.v1"):
+    """Somebody has found out; the card may be handed over again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    finding: str
+    at: datetime
+
+
+class CardDestroyed(Contract, type="issuance.CardDestroyed.v1"):
+    """A card that nobody fetched is no more."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
 class CardUnclaimed(Contract, type="issuance.CardUnclaimed.v1"):
     """Nobody came for a card in time."""
 
@@ -208,6 +272,39 @@ class CardHandedOver(Contract, type="issuance.CardHandedOver.v1"):
     person_id: PersonId
     card_id: CardId
     outlet: str
+    at: datetime
+    taker: str = ""
+    """`holder`, `agent`, `guardian`, `unit` or `mail`; empty before these were told apart."""
+
+
+class FunctionOpened(Contract, type="issuance.FunctionOpened.v1"):
+    """A function was opened on a card: by the `holder`, at an `outlet` or at the `bank`."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    function: str
+    place: str
+    at: datetime
+
+
+class FunctionStanding(BaseModel):
+    """How a function of a card stands."""
+
+    function: str
+    standing: str
+    """`unavailable` (the holder may not have it), `available` (to be opened), `enabled`, or `suspended`."""
+    because: str
+
+
+class FunctionsTurned(Contract, type="issuance.FunctionsTurned.v1"):
+    """The functions of the card that counts stand otherwise than before; all of them are listed.
+
+    What a loss report stops is told by the loss desk, and holds whatever stands here.
+    """
+
+    holding_id: HoldingId
+    card_id: CardId
+    functions: list[FunctionStanding]
     at: datetime
 
 
@@ -284,6 +381,7 @@ class BatchReceived(Contract, type="issuance.BatchReceived.v1"):
 TELLS = (
     ApplicationSubmitted, DeliveryChosen, SupplementAsked, ApplicationSupplemented, ApplicationAccepted, ReviewAsked,
     ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved, NewCardDeclined,
-    CardReserved, CardProduced, CardSpoiled, CardArrived, CardUnclaimed, CardHandedOver, CardActivated, CardReplaced,
-    CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
+    CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed, CaseOpened,
+    CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned, CardActivated,
+    CardReplaced, CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

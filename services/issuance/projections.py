@@ -20,8 +20,10 @@ from services.issuance.contracts import (
     CardArrived,
     CardCancelled,
     CardHandedOver,
+    CardMailed,
     CardProduced,
     CardReserved,
+    CardSentOn,
     CardSpoiled,
     CardUnclaimed,
     CardWaiting,
@@ -192,6 +194,10 @@ def _progress(told: Contract) -> Iterator[Change]:
             row |= {"status": "produced"}
         case CardArrived():
             row |= {"status": "ready_for_collection", "outlet": told.outlet}
+        case CardSentOn():
+            row |= {"status": "ready_for_collection", "outlet": told.outlet}
+        case CardMailed():
+            row |= {"status": "mailed"}
         case CardUnclaimed():
             row |= {"status": "unclaimed"}
         case CardHandedOver():

@@ -142,6 +142,61 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 kept_until=fact.kept_until,
                 at=fact.at,
             )
+        case holding.CollectionReminded():
+            return told.CollectionReminded(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                outlet=fact.outlet,
+                kept_until=fact.kept_until,
+                at=fact.at,
+            )
+        case holding.CardSentOn():
+            return told.CardSentOn(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                outlet=fact.outlet,
+                kept_until=fact.kept_until,
+                at=fact.at,
+            )
+        case holding.CardMailed():
+            return told.CardMailed(
+                application_id=fact.application_id,
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                tracking=fact.tracking,
+                at=fact.at,
+            )
+        case holding.FingerprintMismatched():
+            return told.CaseOpened(
+                holding_id=fact.holding_id, card_id=fact.card_id, kind="fingerprint", outlet=fact.outlet, at=fact.at
+            )
+        case holding.CaseClosed():
+            return told.CaseClosed(holding_id=fact.holding_id, card_id=fact.card_id, finding=fact.finding, at=fact.at)
+        case holding.CardDestroyed():
+            return told.CardDestroyed(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at)
+        case holding.FunctionOpened():
+            return told.FunctionOpened(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                function=fact.function,
+                place=fact.place,
+                at=fact.at,
+            )
+        case holding.FunctionsTurned():
+            return told.FunctionsTurned(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                functions=[
+                    told.FunctionStanding(function=one.function, standing=one.standing.value, because=one.because)
+                    for one in fact.functions
+                ],
+                at=fact.at,
+            )
         case holding.CardUnclaimed():
             return told.CardUnclaimed(
                 application_id=fact.application_id,
@@ -158,6 +213,7 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 card_id=fact.card_id,
                 outlet=fact.outlet,
                 at=fact.at,
+                taker=fact.taker.value,
             )
         case holding.CardActivated():
             return told.CardActivated(

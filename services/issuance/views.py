@@ -1,7 +1,7 @@
 """How issuance shows what it knows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
@@ -27,6 +27,7 @@ from services.issuance.domain.holding.state import (
     Holding,
     InHand,
     InWork,
+    Life,
     NothingComing,
     Queued,
     Waiting,
@@ -175,6 +176,8 @@ class FunctionView(BaseModel):
     function: str
     usable: bool
     because: str
+    standing: Literal["unavailable", "available", "enabled", "suspended", "closed"] | None = None
+    """How it stands on the card that counts, whatever a loss report says; `closed` once the card has ended."""
 
 
 class CardView(BaseModel):
@@ -184,7 +187,9 @@ class CardView(BaseModel):
     card_number: str
     holding_id: str
     programme: str
-    status: Literal["in_production", "on_its_way", "at_outlet", "in_hand", "active", "stopped", "expired", "ended"]
+    status: Literal[
+        "in_production", "on_its_way", "at_outlet", "in_the_post", "in_hand", "active", "stopped", "expired", "ended"
+    ]
     """`stopped`: active, but reported lost, so that functions refuse it."""
     at: datetime
     """The instant for which `status` and `functions` hold."""
@@ -192,6 +197,10 @@ class CardView(BaseModel):
     valid_to: datetime | None = None
     ended_at: datetime | None = None
     ending: str = ""
+    chip_id: str = ""
+    """The identification code of its chip, once it is made."""
+    case: str = ""
+    """Why it is not handed over at present, if it is not."""
     functions: list[FunctionView]
 
 
@@ -311,8 +320,12 @@ def card_view(
     holding_id: str, card_id: CardId, holding: Holding, at: datetime, functions: Sequence[Usability]
 ) -> CardView | None:
     """This card as it stands at this instant; None if the holding has never had it."""
-    shown = [FunctionView(function=one.function, usable=one.usable, because=one.because) for one in functions]
     life = holding.life_of(card_id)
+    stands = _standings(life, holding, at)
+    shown = [
+        FunctionView(function=one.function, usable=one.usable, because=one.because, standing=stands(one.function))
+        for one in functions
+    ]
     if life is not None and at >= life.active_from:
         ended = life.ended_at is not None and at >= life.ended_at
         return CardView(
@@ -326,11 +339,13 @@ def card_view(
             valid_to=life.valid_to,
             ended_at=life.ended_at if ended else None,
             ending=life.ending if ended else "",
+            chip_id=life.ident,
             functions=shown,
         )
     coming = holding.coming
     number = life.card_number if life else ""
-    word: Literal["in_production", "on_its_way", "at_outlet", "in_hand"] = "in_hand"
+    word: Literal["in_production", "on_its_way", "at_outlet", "in_the_post", "in_hand"] = "in_hand"
+    chip_id, case = life.ident if life else "", ""
     if life is None:
         match coming:
             case InWork(plastic=plastic) if plastic.card_id == card_id:
@@ -338,12 +353,12 @@ def card_view(
             case Good(plastic=plastic) if plastic.card_id == card_id:
                 word = "on_its_way"
             case AtOutlet(plastic=plastic) if plastic.card_id == card_id:
-                word = "at_outlet"
+                word, case = "in_the_post" if coming.tracking else "at_outlet", coming.case
             case InHand(plastic=plastic) if plastic.card_id == card_id:
                 word = "in_hand"
             case _:
                 return None
-        number = plastic.card_number
+        number, chip_id = plastic.card_number, plastic.ident
     return CardView(
         card_id=card_id,
         card_number=number,
@@ -351,8 +366,23 @@ def card_view(
         programme=holding.programme,
         status=word,
         at=at,
+        chip_id=chip_id,
+        case=case,
         functions=shown,
     )
+
+
+FunctionWord = Literal["unavailable", "available", "enabled", "suspended", "closed"]
+
+
+def _standings(life: Life | None, holding: Holding, at: datetime) -> Callable[[str], FunctionWord | None]:
+    """How each function stands now; of an instant that is past nothing is said."""
+    if life is None or at < life.active_from:
+        return lambda _function: None
+    if life.ended_at is not None:
+        return lambda _function: "closed"
+    known: dict[str, FunctionWord] = {one.function: one.standing.value for one in holding.functions}
+    return known.get
 
 
 def _status(ended: bool, expired: bool, stopped: bool) -> Literal["ended", "expired", "stopped", "active"]:

@@ -13,6 +13,7 @@ from libs.runtime.service import Desks, Service
 from services.ids import holding_of_application
 from services.issuance import publishing
 from services.issuance.adapters.bylaws import IssuanceBylaws
+from services.issuance.adapters.fingerprints import SimulatedFingerprints
 from services.issuance.contracts import TELLS
 from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application import events as paper_events
@@ -25,7 +26,7 @@ from services.issuance.domain.batch.decider import batches
 from services.issuance.domain.batch.state import Batch
 from services.issuance.domain.holding import commands as holding_commands
 from services.issuance.domain.holding import events as holding_events
-from services.issuance.domain.holding.commands import NoteArrival, OrderNewCard
+from services.issuance.domain.holding.commands import NoteArrival, NoteVerdict, OrderNewCard
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.series import commands as series_commands
@@ -89,11 +90,13 @@ def build(platform: Platform) -> Service:
     bylaws = IssuanceBylaws(platform.packs)
 
     def brief(command: Any, state: Any, at: datetime) -> Any:
-        """A card that arrives is kept as long as the city says; a new card is ordered when that is decided here."""
+        """What a decision needs of the city's bylaws; a new card is ordered when that is decided here."""
         if isinstance(command, OrderNewCard):
             return replace(command, at=max(command.at, at))
         if isinstance(command, SubmitApplication) and command.under is None:
             return replace(command, under=bylaws.at(city_of(command.person_id), command.programme, command.at))
+        if isinstance(command, NoteVerdict) and state.current is not None:
+            return replace(command, under=bylaws.at(city_of(command.holding_id), command.programme, at))
         if isinstance(command, NoteArrival) and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command
@@ -103,7 +106,7 @@ def build(platform: Platform) -> Service:
     return Service(
         name="issuance",
         desks=desks,
-        router=router(desks, bylaws, platform.vault, questions, platform.city),
+        router=router(desks, bylaws, platform.vault, questions, platform.city, SimulatedFingerprints()),
         access=files("services.issuance").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=HEARS,

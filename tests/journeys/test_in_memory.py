@@ -18,8 +18,9 @@ async def test_all_services_live_in_memory_step_by_step(tmp_path: Path) -> None:
     story, telephone = await short_life(tmp_path / "first", seed=7)
     assert story == [
         "EntitlementJudged", "EntitlementJudged", "ApplicationSubmitted", "ApplicationAccepted", "CardApproved",
-        "CardReserved", "CardProduced", "CardArrived", "NoticeSent", "CardHandedOver", "CardActivated", "CardStopped",
-        "NoticeSent", "LapseApproaching", "NoticeSent", "CardWoken", "NoticeSent",
+        "CardReserved", "CardProduced", "CardArrived", "NoticeSent", "CardHandedOver", "CardActivated",
+        "FunctionsTurned", "CardStopped", "NoticeSent", "LapseApproaching", "NoticeSent", "CardWoken",
+        "NoticeSent",
     ]  # fmt: skip
     assert len(telephone) == 4
 

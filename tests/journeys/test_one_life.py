@@ -166,7 +166,8 @@ async def test_a_card_lives_from_its_application_to_its_replacement(quiet_town: 
             "identity.EntitlementJudged": 2, "issuance.ApplicationSubmitted": 1, "issuance.ApplicationAccepted": 1,
             "issuance.CardApproved": 2, "issuance.CardReserved": 3, "issuance.CardSpoiled": 1,
             "issuance.CardProduced": 2, "issuance.CardArrived": 2, "issuance.CardHandedOver": 2,
-            "issuance.CardActivated": 1, "issuance.CardReplaced": 1, "loss.CardStopped": 3, "loss.CardWoken": 1,
+            "issuance.CardActivated": 1, "issuance.CardReplaced": 1, "issuance.FunctionsTurned": 2,
+            "loss.CardStopped": 3, "loss.CardWoken": 1,
             "loss.LapseApproaching": 1, "loss.ReissueOrdered": 1, "notice.NoticeSent": len(steps),
         }
     )  # fmt: skip

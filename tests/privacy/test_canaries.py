@@ -156,7 +156,9 @@ async def person(watched: Watched) -> str:
     await produced(town, "citizen-card", CENTRE, VENDOR, at=CLERK, spoiled="ink")
     batch = await produced(town, "citizen-card", CENTRE, VENDOR, at=CLERK)
     card = f"{accepted['holding_id']}.2"
-    await town.post(CLERK, f"/v1/cards/{card}/hand-overs", signed | {"agent_document": "id_card"})
+    copies = [{"kind": "id_card", "whose": whose, "copied": True} for whose in ("holder", "agent")]
+    by_agent = signed | {"agent_document": "id_card", "papers": copies}
+    await town.post(CLERK, f"/v1/cards/{card}/hand-overs", by_agent)
     await town.drain()
     stopped = await town.post(HOTLINE, f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"})
     await town.advance(stopped["lapses_at"])

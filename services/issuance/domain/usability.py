@@ -33,6 +33,7 @@ class Usability:
 REPORTED_LOST = "the card is reported lost"
 
 _OPENED = {
+    Opens.BY_THE_HOLDER: "not opened: the holder activates it herself",
     Opens.AT_AN_OUTLET: "not opened: open it at a service hall or a partner bank",
     Opens.AT_THE_BANK: "not opened: the holder opens it in person at the bank",
 }
@@ -61,7 +62,8 @@ def _why_not_at_all(card_id: CardId, at: datetime, holding: Holding) -> str:
 def _why_not(entry: CatalogueEntry, at: datetime, holding: Holding, stops: Sequence[Stop]) -> str:
     if any(stop.covers(entry.function, at) for stop in stops):
         return REPORTED_LOST
-    if entry.opens is not Opens.WITH_THE_CARD:
+    opened = any(one.function == entry.function and one.at <= at for one in holding.opened)
+    if entry.opens is not Opens.WITH_THE_CARD and not opened:
         return _OPENED[entry.opens]
     verdict = holding.verdict_at(at)
     if verdict is None:

@@ -6,17 +6,26 @@ from libs.kernel.clocks import Clock
 from libs.runtime.service import Desks
 from libs.vault.port import Vault
 from services.issuance.adapters.bylaws import IssuanceBylaws
+from services.issuance.ports import Fingerprints
 from services.issuance.projections import IssuanceQuestions
 from services.issuance.routes.cards import card
+from services.issuance.routes.collection import collection
 from services.issuance.routes.counter import counter
 from services.issuance.routes.hands import Hands
 from services.issuance.routes.production import production
 from services.issuance.routes.window import window
 
 
-def router(desks: Desks, bylaws: IssuanceBylaws, vault: Vault, questions: IssuanceQuestions, city: Clock) -> APIRouter:
+def router(
+    desks: Desks,
+    bylaws: IssuanceBylaws,
+    vault: Vault,
+    questions: IssuanceQuestions,
+    city: Clock,
+    fingerprints: Fingerprints,
+) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
-    hands = Hands(desks, bylaws, vault, questions, city)
-    for door in (counter, production, card, window):
+    hands = Hands(desks, bylaws, vault, questions, city, fingerprints)
+    for door in (counter, production, collection, card, window):
         door(routes, hands)
     return routes

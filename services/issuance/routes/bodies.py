@@ -51,6 +51,7 @@ class LegacyCardBody(Body):
     """The number on it, as it is printed."""
 
 
+UnitCode = Annotated[str, StringConstraints(max_length=40)]
 Papers = Annotated[list[PaperBody], Field(max_length=20)]
 Circumstances = Annotated[list[Literal["relation_not_registered"]], Field(max_length=5)]
 PersonField = Annotated[str, StringConstraints(max_length=30)]
@@ -154,6 +155,43 @@ class HandOverBody(Body):
     """The holder's document, original."""
     agent_document: Document | None = None
     """The agent's own document, if an agent came."""
+    taker: Literal["holder", "agent", "guardian", "unit", "mail"] = "holder"
+    """Who takes the card; with `agent_document`, an agent."""
+    papers: Papers = []
+    """Further papers: a copy, a letter of introduction, those of a unit's delegate."""
+    unit: UnitCode | None = None
+    """The code of the unit whose delegate came; she is given only what was applied for through it."""
+    notice_shown: bool = True
+    """Whether the collection notice was shown, where the city asks for it."""
+    receipt: Receipt | None = None
+    """The receipt number that was shown, where the city asks for it."""
+    fingerprint: Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,64}$")] | None = None
+    """The reference of the reading that the police's service has judged, where the city asks for one."""
+
+
+class MailingBody(Body):
+    """A card that goes into the post."""
+
+    tracking: Annotated[str, StringConstraints(pattern="^[A-Z0-9]{8,30}$")]
+    """The post's own number."""
+
+
+class TransferBody(Body):
+    """Where the holder wants to collect the card."""
+
+    outlet: Text
+
+
+class FindingBody(Body):
+    """What was found out."""
+
+    finding: Literal["reader_at_fault", "injured_finger", "record_corrected"]
+
+
+class OpeningBody(Body):
+    """A function that is wanted."""
+
+    function: Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")]
 
 
 CardPath = Annotated[str, Path(description="The card, for example `330900-4K7MZQ0V5T8WX2N3.1`.")]

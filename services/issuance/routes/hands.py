@@ -23,6 +23,7 @@ from services.issuance.domain.portrait import (
     PortraitUnreadable,
     PortraitWrongSize,
 )
+from services.issuance.ports import Fingerprints
 from services.issuance.projections import IssuanceQuestions
 
 PORTRAITS = (
@@ -50,6 +51,7 @@ class Hands:
     vault: Vault
     questions: IssuanceQuestions
     city: Clock
+    fingerprints: Fingerprints
 
     async def age_of(self, person: PersonId, at: datetime) -> int | None:
         """Full years on this day; None of somebody who was registered before birthdays were told, or is erased.

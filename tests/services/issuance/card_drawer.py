@@ -148,7 +148,9 @@ arrived = holding.CardArrived(
     holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, outlet=HALL, kept_until=KEPT_UNTIL,
     at=ARRIVED,
 )  # fmt: skip
-unclaimed = holding.CardUnclaimed(holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, at=KEPT_UNTIL)
+unclaimed = holding.CardUnclaimed(
+    holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, at=KEPT_UNTIL, batch_id=BATCH, seat=1
+)
 handed_over = holding.CardHandedOver(
     holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, batch_id=BATCH, seat=1, outlet=HALL,
     document="id_card", agent_document="", at=FETCHED,
@@ -157,6 +159,36 @@ activated = holding.CardActivated(
     holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", valid_to=VALID_TO, at=FETCHED
 )
 recalled = holding.PlasticRecalled(holding_id=HOLDING, card_id=CARD, batch_id=BATCH, seat=1, at=KEPT_UNTIL)
+turned = holding.FunctionsTurned(
+    holding_id=HOLDING,
+    card_id=CARD,
+    functions=tuple(
+        holding.FunctionState(
+            function=entry.function,
+            standing=holding.Standing.ENABLED if grant and grant.granted else holding.Standing.UNAVAILABLE,
+            because=grant.because if grant else "the holder's entitlement does not name this function",
+        )
+        for entry in OURS.catalogue
+        for grant in [next((one for one in GRANTS if one.function == entry.function), None)]
+    ),
+    at=FETCHED,
+)
+opened_purse = holding.FunctionOpened(holding_id=HOLDING, card_id=CARD, function="epurse", place="outlet", at=LATER)
+reminded = holding.CollectionReminded(
+    holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, outlet=HALL, kept_until=KEPT_UNTIL,
+    at=shanghai(11, 7, 24),
+)  # fmt: skip
+sent_on = holding.CardSentOn(
+    holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, outlet=BANK, kept_until=KEPT_UNTIL, at=FETCHED
+)
+mailed = holding.CardMailed(
+    holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, tracking="EA123456789CN", at=FETCHED
+)
+mismatched = holding.FingerprintMismatched(holding_id=HOLDING, card_id=CARD, outlet=HALL, at=FETCHED)
+case_closed = holding.CaseClosed(holding_id=HOLDING, card_id=CARD, finding="injured_finger", at=FETCHED)
+destroyed = holding.CardDestroyed(
+    holding_id=HOLDING, card_id=CARD, batch_id=BATCH, seat=1, at=shanghai(7, 5, 24, year=2027)
+)
 expired = holding.CardExpired(holding_id=HOLDING, person_id=LI, card_id=CARD, at=VALID_TO)
 cancelled = holding.CardCancelled(holding_id=HOLDING, person_id=LI, card_id=CARD, reason="moved_away", at=LATER)
 
@@ -164,7 +196,7 @@ IN_WORK: tuple[holding.Event, ...] = (entitled, ordered, reserved)
 GOOD: tuple[holding.Event, ...] = (*IN_WORK, produced)
 AT_OUTLET: tuple[holding.Event, ...] = (*GOOD, arrived)
 IN_HAND: tuple[holding.Event, ...] = (*AT_OUTLET, handed_over)
-IN_USE: tuple[holding.Event, ...] = (*IN_HAND, activated)
+IN_USE: tuple[holding.Event, ...] = (*IN_HAND, activated, turned)
 
 reissue_ordered = replace(ordered, kind=Kind.REISSUE, application_id=None, old_card_id=CARD, outlet=BANK, at=LATER)
 exchange_ordered = replace(reissue_ordered, kind=Kind.REPLACEMENT)
@@ -183,8 +215,9 @@ replaced = holding.CardReplaced(
     holding_id=HOLDING, person_id=LI, old_card_id=CARD, card_id=NEXT_CARD, programme="citizen-card",
     valid_to=shanghai(11, 2, 24, year=2036), at=LATER,
 )  # fmt: skip
+next_turned = replace(turned, card_id=NEXT_CARD, at=LATER)
 NEXT_AT_OUTLET: tuple[holding.Event, ...] = (*IN_USE, reissue_ordered, next_reserved, next_produced, next_arrived)
-REPLACED: tuple[holding.Event, ...] = (*NEXT_AT_OUTLET, next_handed_over, replaced)
+REPLACED: tuple[holding.Event, ...] = (*NEXT_AT_OUTLET, next_handed_over, replaced, next_turned)
 
 note_verdict = holding_commands.NoteVerdict(
     holding_id=HOLDING, person_id=LI, programme="citizen-card", granted=True, because="city order 36",

@@ -4,19 +4,18 @@ from dataclasses import replace
 
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
-from services.issuance.domain.holding.decider import (
+from services.issuance.domain.holding.collection import (
     AgentNotAllowed,
     AlreadyHandedOver,
     CardElsewhere,
-    CardEnded,
     CardUnknown,
     DocumentNotAccepted,
-    NotInHand,
     NotReadyYet,
-    holdings,
 )
+from services.issuance.domain.holding.decider import CardEnded, NotInHand, holdings
 from services.issuance.domain.holding.events import Event
 from services.issuance.domain.holding.state import InHand
+from services.issuance.domain.papers import Shown, Whose
 from tests.services.issuance.card_drawer import (
     AT_OUTLET,
     BANK,
@@ -38,9 +37,11 @@ from tests.services.issuance.card_drawer import (
     hand_over,
     handed_over,
     next_handed_over,
+    next_turned,
     recalled,
     replaced,
     spoiled,
+    turned,
     unclaimed,
 )
 
@@ -54,13 +55,13 @@ def given(*facts: Event) -> Given:
 
 
 def test_in_zhoushan_a_card_works_when_it_is_received() -> None:
-    given(*AT_OUTLET).when(hand_over).then(handed_over, activated)
+    given(*AT_OUTLET).when(hand_over).then(handed_over, activated, turned)
 
 
 def test_in_wuxi_a_card_works_when_its_holder_activates_it() -> None:
     given(*AT_OUTLET).when(hand_over_only).then(handed_over)
     assert isinstance(holdings.fold(IN_HAND).coming, InHand)
-    given(*IN_HAND).when(replace(activate, under=BY_THE_HOLDER)).then(activated)
+    given(*IN_HAND).when(replace(activate, under=BY_THE_HOLDER)).then(activated, turned)
     given(*IN_USE).when(activate).then()
 
 
@@ -87,19 +88,20 @@ def test_a_card_is_fetched_where_it_was_applied_for() -> None:
 def test_a_card_is_fetched_with_a_valid_document() -> None:
     given(*AT_OUTLET).when(replace(hand_over, document="passport")).refused(DocumentNotAccepted)
     given(*AT_OUTLET).when(replace(hand_over, document="household_book")).then(
-        replace(handed_over, document="household_book"), activated
+        replace(handed_over, document="household_book"), activated, turned
     )
 
 
 def test_an_agent_shows_her_own_document_where_the_city_lets_her_come() -> None:
-    by_agent = replace(hand_over, agent_document="id_card")
-    given(*AT_OUTLET).when(by_agent).then(replace(handed_over, agent_document="id_card"), activated)
+    copies = (Shown(kind="id_card", copy=True), Shown(kind="id_card", whose=Whose.AGENT, copy=True))
+    by_agent = replace(hand_over, agent_document="id_card", papers=copies)
+    given(*AT_OUTLET).when(by_agent).then(replace(handed_over, agent_document="id_card"), activated, turned)
     given(*AT_OUTLET).when(replace(by_agent, under=replace(OURS, agent_may_collect=False))).refused(AgentNotAllowed)
 
 
 def test_the_new_card_works_in_the_instant_in_which_the_old_one_ends() -> None:
-    given(*NEXT_AT_OUTLET).when(fetch_next).then(next_handed_over, replaced)
-    given(*NEXT_AT_OUTLET, next_handed_over).when(activate_next).then(replaced)
+    given(*NEXT_AT_OUTLET).when(fetch_next).then(next_handed_over, replaced, next_turned)
+    given(*NEXT_AT_OUTLET, next_handed_over).when(activate_next).then(replaced, next_turned)
 
 
 def test_until_the_new_card_is_activated_the_old_one_counts() -> None:

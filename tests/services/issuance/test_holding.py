@@ -63,6 +63,7 @@ from tests.services.issuance.card_drawer import (
     replaced,
     reserved,
     seat_declined,
+    shanghai,
     spoiled,
     take_seat,
     unclaimed,
@@ -215,7 +216,10 @@ def test_a_spoiled_card_waits_for_the_next_batch_and_its_number_and_name_are_nev
 
 
 def test_a_good_card_arrives_and_is_kept() -> None:
-    given(*GOOD).when(note_arrival).then(arrived)
+    reminders = (shanghai(11, 7, 24), shanghai(1, 6, 24, year=2027), shanghai(3, 7, 24, year=2027))
+    given(*GOOD).when(note_arrival).then(
+        replace(arrived, remind_at=reminders, destroy_at=shanghai(7, 5, 24, year=2027))
+    )
     given(*AT_OUTLET).when(note_arrival).then()
     given(*IN_WORK).when(note_arrival).then()
     given(*GOOD).when(replace(note_arrival, under=None)).then()
@@ -235,7 +239,7 @@ def test_a_card_that_nobody_fetches_goes_back() -> None:
 def test_when_nobody_fetches_the_new_card_the_loss_desk_is_told() -> None:
     until = next_arrived.kept_until
     given(*NEXT_AT_OUTLET).when(replace(give_up, card_id=NEXT_CARD, kept_until=until)).then(
-        replace(unclaimed, application_id=None, card_id=NEXT_CARD, at=until),
+        replace(unclaimed, application_id=None, card_id=NEXT_CARD, batch_id=NEXT_BATCH, at=until),
         replace(recalled, card_id=NEXT_CARD, batch_id=NEXT_BATCH, at=until),
         replace(
             declined, kind=Kind.REISSUE, application_id=None, old_card_id=CARD, at=until,

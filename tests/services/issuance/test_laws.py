@@ -11,7 +11,17 @@ from libs.kernel import Decider, Refused
 from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application.decider import applications
 from services.issuance.domain.applying import Applying, Review, Way
-from services.issuance.domain.holding.commands import Command
+from services.issuance.domain.collecting import Collecting
+from services.issuance.domain.functions import Place
+from services.issuance.domain.holding.commands import (
+    CloseCase,
+    Command,
+    DestroyCard,
+    MailCard,
+    OpenFunction,
+    RemindHolder,
+    SendOn,
+)
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.events import CardReserved, Kind, SeatDeclined
 from services.issuance.domain.holding.state import Holding
@@ -24,6 +34,7 @@ from tests.services.issuance.card_drawer import (
     DRAWN,
     FETCHED,
     HALL,
+    HOLDING,
     KEPT_UNTIL,
     LATER,
     MADE,
@@ -66,6 +77,18 @@ from tests.services.issuance.card_drawer import (
 REVIEWED = replace(OURS, applying=Applying(review=Review(authority="police", count=20, working_days=True)))
 POSTED = replace(OURS, applying=Applying(ways=frozenset(Way), way_frozen=True))
 
+STRICT = replace(
+    OURS, collecting=Collecting(fingerprint=True, elsewhere=True, remind_days=(30,), destroyed_after_days=90)
+)
+remind_holder = RemindHolder(holding_id=HOLDING, card_id=CARD, at=LATER)
+destroy_card = DestroyCard(holding_id=HOLDING, card_id=CARD, batch_id=BATCH, seat=1, at=LATER)
+mail = MailCard(holding_id=HOLDING, card_id=CARD, outlet=HALL, tracking="EA123456789CN", at=FETCHED, under=STRICT)
+send_on = SendOn(holding_id=HOLDING, card_id=CARD, outlet=HALL, to=BANK, at=FETCHED, under=STRICT)
+close_case = CloseCase(holding_id=HOLDING, card_id=CARD, finding="injured_finger", at=FETCHED)
+open_function = OpenFunction(
+    holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.BANK, at=LATER, under=OURS
+)
+
 moments = st.sampled_from([TAKEN_IN, DRAWN, MADE, FETCHED, LATER])
 cards = st.sampled_from([CARD, NEXT_CARD])
 papers = st.sampled_from([PAPER, SECOND_PAPER])
@@ -80,15 +103,22 @@ def some(command: Any, **other: Any) -> st.SearchStrategy[Any]:
 
 holding_commands: st.SearchStrategy[Command] = st.one_of(
     some(note_verdict, granted=st.booleans()),
-    some(claim, application_id=papers),
+    some(claim, application_id=papers, way=st.sampled_from(Way)),
     some(order_reissue, old_card_id=cards, kind=st.sampled_from([Kind.REISSUE, Kind.REPLACEMENT])),
     some(withdraw_order, application_id=papers),
     some(take_seat, **batches),
     some(note_produced, **batches),
     some(note_spoiled, **batches),
-    some(note_arrival, outlet=st.sampled_from([HALL, BANK]), **batches),
+    some(note_arrival, outlet=st.sampled_from([HALL, BANK]), under=st.sampled_from([OURS, STRICT]), **batches),
     st.builds(replace, st.just(give_up), card_id=cards, kept_until=st.sampled_from([KEPT_UNTIL, FETCHED + SECOND])),
     some(hand_over, card_id=cards, outlet=st.sampled_from([HALL, BANK]), under=rules),
+    some(hand_over, card_id=cards, under=st.just(STRICT), fingerprint=st.sampled_from(["", "match", "mismatch"])),
+    some(mail, under=st.just(STRICT)),
+    some(send_on, under=st.just(STRICT), to=st.sampled_from([HALL, BANK])),
+    some(close_case),
+    some(remind_holder, at=st.sampled_from([LATER, FETCHED])),
+    some(destroy_card),
+    some(open_function, card_id=cards, function=st.sampled_from(["epurse", "bank_debit", "medical", "flying"])),
     some(activate, card_id=cards, under=rules),
     some(end_card, card_id=cards),
     st.builds(replace, st.just(expire), card_id=cards, valid_to=st.sampled_from([VALID_TO, replaced.valid_to])),

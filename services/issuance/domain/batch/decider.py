@@ -217,6 +217,10 @@ def plastic_gone(asked: PlasticGone, batch: Batch) -> Sequence[Event]:
     if batch.stage is Stage.ABSENT:
         return []
     seat = batch.seats[asked.seat - 1]
+    if asked.how == "destroyed":
+        if seat.piece is not Piece.RECALLED:
+            return []
+        return [PlasticLeft(batch_id=asked.batch_id, seat=asked.seat, how=asked.how, at=asked.at)]
     if seat.unwanted or seat.piece not in (Piece.OFFERED, Piece.IN_WORK, Piece.GOOD):
         return []
     return [PlasticLeft(batch_id=asked.batch_id, seat=asked.seat, how=asked.how, at=asked.at)]

@@ -29,6 +29,7 @@ class Piece(StrEnum):
     SPOILED = "spoiled"
     HANDED_OVER = "handed_over"
     RECALLED = "recalled"
+    DESTROYED = "destroyed"
 
 
 class Stage(StrEnum):
@@ -70,7 +71,7 @@ class Batch:
 
     @property
     def good(self) -> int:
-        return self.count(Piece.GOOD, Piece.HANDED_OVER, Piece.RECALLED)
+        return self.count(Piece.GOOD, Piece.HANDED_OVER, Piece.RECALLED, Piece.DESTROYED)
 
 
 def evolve(batch: Batch, fact: Event) -> Batch:

@@ -6,7 +6,10 @@ from libs.kernel import command
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.bylaw import IssuanceBylaw
+from services.issuance.domain.collecting import By
+from services.issuance.domain.functions import Place
 from services.issuance.domain.holding.events import FunctionGrant, Kind
+from services.issuance.domain.papers import Shown
 
 
 @command
@@ -22,6 +25,7 @@ class NoteVerdict:
     at: datetime
     outlet: str = ""
     facts: tuple[str, ...] = ()
+    under: IssuanceBylaw | None = None
 
 
 @command
@@ -124,6 +128,80 @@ class HandOver:
     agent_document: str
     at: datetime
     under: IssuanceBylaw
+    taker: By = By.HOLDER
+    papers: tuple[Shown, ...] = ()
+    unit: str = ""
+    notice: bool = True
+    receipt: str = ""
+    """`right`, `wrong`, or empty if none was shown."""
+    fingerprint: str = ""
+    """The verdict of the police's service: `match`, `mismatch`, `unreadable`, or empty if none was asked."""
+
+
+@command
+class MailCard:
+    """The card goes into the post."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    tracking: str
+    at: datetime
+    under: IssuanceBylaw
+
+
+@command
+class SendOn:
+    """The holder wants to collect the card at another outlet, `to`."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    to: str
+    at: datetime
+    under: IssuanceBylaw
+
+
+@command
+class CloseCase:
+    """Somebody has found out why the finger did not match."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    finding: str
+    at: datetime
+
+
+@command
+class RemindHolder:
+    """The day has come on which the holder is told again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
+@command
+class DestroyCard:
+    """The further period is over for a card that nobody fetched."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    batch_id: BatchId
+    seat: int
+    at: datetime
+
+
+@command
+class OpenFunction:
+    """A function is wanted on the card that counts; `place` is `holder`, `outlet` or `bank`."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    function: str
+    place: Place
+    at: datetime
+    under: IssuanceBylaw
 
 
 @command
@@ -164,8 +242,14 @@ Command = (
     | NoteProduced
     | NoteSpoiled
     | NoteArrival
+    | RemindHolder
     | GiveUpWaiting
+    | DestroyCard
+    | SendOn
+    | MailCard
     | HandOver
+    | CloseCase
+    | OpenFunction
     | Activate
     | EndCard
     | ExpireCard

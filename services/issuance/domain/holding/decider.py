@@ -1,26 +1,44 @@
 """One person has one card under one programme; a new one begins in the instant in which the old one ends."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
-from services.ids import PersonId, card_id
+from libs.kernel import Clash, Decider, Due, Forbidden, Missing
+from services.ids import CardId, PersonId, card_id, holding_of
 from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
-from services.issuance.domain.bylaw import Activation, IssuanceBylaw
+from services.issuance.domain.bylaw import Activation, IssuanceBylaw, Opens
+from services.issuance.domain.functions import OPENED_AT, Grants, stand
+from services.issuance.domain.holding.collection import (
+    CardUnknown,
+    at_the_counter,
+    close_case,
+    destroy,
+    mail,
+    may_take,
+    remind,
+    send_on,
+)
 from services.issuance.domain.holding.commands import (
     Activate,
     ClaimCard,
+    CloseCase,
     Command,
+    DestroyCard,
     EndCard,
     ExpireCard,
     GiveUpWaiting,
     HandOver,
+    MailCard,
     NoteArrival,
     NoteProduced,
     NoteSpoiled,
     NoteVerdict,
+    OpenFunction,
     OrderNewCard,
+    RemindHolder,
+    SendOn,
     TakeSeat,
     WithdrawOrder,
 )
@@ -30,6 +48,7 @@ from services.issuance.domain.holding.events import (
     CardArrived,
     CardCancelled,
     CardDeclined,
+    CardDestroyed,
     CardExpired,
     CardHandedOver,
     CardOrdered,
@@ -39,6 +58,10 @@ from services.issuance.domain.holding.events import (
     CardSpoiled,
     CardUnclaimed,
     Event,
+    FingerprintMismatched,
+    FunctionOpened,
+    FunctionState,
+    FunctionsTurned,
     Kind,
     PlasticRecalled,
     ReissueJoined,
@@ -60,36 +83,28 @@ from services.issuance.domain.holding.state import (
 )
 
 
-class CardUnknown(Missing):
-    """There is no card {card_id}; check the number."""
-
-
-class NotReadyYet(Clash):
-    """Card {card_id} is not at an outlet yet; follow its progress with the receipt number."""
-
-
-class CardElsewhere(Forbidden):
-    """Card {card_id} lies at another outlet: {outlet}. It is collected where it was applied for."""
-
-
-class AlreadyHandedOver(Clash):
-    """Card {card_id} was handed over before; if that was not the holder, report it lost at once."""
-
-
-class DocumentNotAccepted(Unfit):
-    """This document is not accepted for collecting a card; bring one of: {documents}."""
-
-
-class AgentNotAllowed(Forbidden):
-    """In this city the holder must come herself."""
-
-
 class NotInHand(Clash):
     """Card {card_id} has not been handed over; it can be activated when it is in its holder's hand."""
 
 
 class CardEnded(Clash):
     """Card {card_id} has ended for good."""
+
+
+class FunctionUnknown(Missing):
+    """This card has no function {function}."""
+
+
+class FunctionOpenedElsewhere(Forbidden):
+    """The function {function} is opened at: {places}."""
+
+
+class FunctionNotGranted(Forbidden):
+    """The function {function} cannot be opened: {because}."""
+
+
+class CardNotActive(Clash):
+    """Card {card_id} does not work yet; its functions are opened when it does."""
 
 
 class TooLateToWithdraw(Clash):
@@ -118,8 +133,20 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
             return note_spoiled(command, holding)
         case NoteArrival():
             return note_arrival(command, holding)
+        case RemindHolder():
+            return remind(command, holding)
         case GiveUpWaiting():
             return give_up_waiting(command, holding)
+        case DestroyCard():
+            return destroy(command, holding)
+        case SendOn():
+            return send_on(command, holding)
+        case MailCard():
+            return mail(command, holding)
+        case CloseCase():
+            return close_case(command, holding)
+        case OpenFunction():
+            return open_function(command, holding)
         case HandOver():
             return hand_over(command, holding)
         case Activate():
@@ -176,7 +203,11 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
             ]
         case NothingComing() if asked.outlet and asked.granted and holding.current is None:
             return [*([noted] if is_news else []), _without_application(asked)]
-    return [noted] if is_news else []
+    if not is_news:
+        return []
+    heard = evolve(holding, noted)
+    current = heard.current
+    return [noted, *(_turned(heard, current.card_id, asked.under, asked.at) if current and asked.under else ())]
 
 
 def _without_application(asked: NoteVerdict) -> CardOrdered:
@@ -215,6 +246,8 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
             outlet=asked.outlet,
             approved=verdict is not None,
             at=asked.at,
+            unit=asked.unit,
+            way=asked.way,
         )
     ]
 
@@ -345,6 +378,8 @@ def note_arrival(asked: NoteArrival, holding: Holding) -> Sequence[Event]:
                     outlet=asked.outlet,
                     kept_until=asked.under.kept_until(asked.at),
                     at=asked.at,
+                    remind_at=asked.under.reminders(asked.at),
+                    destroy_at=asked.under.destroyed_at(asked.at),
                 )
             ]
     return []
@@ -353,7 +388,7 @@ def note_arrival(asked: NoteArrival, holding: Holding) -> Sequence[Event]:
 def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
     """Nobody came: the plastic goes back, and a report that was waiting for this card can be lifted again."""
     match holding.coming:
-        case AtOutlet(order=order, plastic=plastic, kept_until=until) if (plastic.card_id, until) == (
+        case AtOutlet(order=order, plastic=plastic, kept_until=until, tracking="") if (plastic.card_id, until) == (
             asked.card_id,
             asked.kept_until,
         ):
@@ -363,6 +398,9 @@ def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
                 application_id=order.application_id,
                 card_id=plastic.card_id,
                 at=until,
+                batch_id=plastic.batch_id,
+                seat=plastic.seat,
+                destroy_at=holding.coming.destroy_at,
             )
             declined = CardDeclined(
                 holding_id=asked.holding_id,
@@ -379,45 +417,36 @@ def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
 
 def hand_over(asked: HandOver, holding: Holding) -> Sequence[Event]:
     """Two clerks may reach for one card in the same millisecond: this stream hands it over once."""
-    match holding.coming:
-        case AtOutlet(plastic=plastic) if plastic.card_id == asked.card_id:
-            pass
-        case InHand(plastic=plastic) if plastic.card_id == asked.card_id:
-            raise AlreadyHandedOver(card_id=asked.card_id)
-        case InWork(plastic=plastic) | Good(plastic=plastic) if plastic.card_id == asked.card_id:
-            raise NotReadyYet(card_id=asked.card_id)
-        case _ if holding.life_of(asked.card_id) is not None:
-            raise AlreadyHandedOver(card_id=asked.card_id)
-        case _:
-            raise CardUnknown(card_id=asked.card_id)
-    at_outlet = holding.coming
-    if at_outlet.outlet != asked.outlet:
-        raise CardElsewhere(card_id=asked.card_id, outlet=at_outlet.outlet)
-    if asked.document not in asked.under.collection_documents:
-        raise DocumentNotAccepted(documents=", ".join(sorted(asked.under.collection_documents)))
-    if asked.agent_document and not asked.under.agent_may_collect:
-        raise AgentNotAllowed
+    there = at_the_counter(asked, holding)
+    may_take(asked, there)
+    if asked.fingerprint == "mismatch":
+        return [
+            FingerprintMismatched(holding_id=asked.holding_id, card_id=asked.card_id, outlet=asked.outlet, at=asked.at)
+        ]
     handed_over = CardHandedOver(
         holding_id=asked.holding_id,
         person_id=_person(holding),
-        application_id=at_outlet.order.application_id,
+        application_id=there.order.application_id,
         card_id=asked.card_id,
-        batch_id=plastic.batch_id,
-        seat=plastic.seat,
+        batch_id=there.plastic.batch_id,
+        seat=there.plastic.seat,
         outlet=asked.outlet,
         document=asked.document,
         agent_document=asked.agent_document,
         at=asked.at,
+        taker=asked.taker,
+        unit=asked.unit,
+        fingerprint=asked.fingerprint,
     )
     if asked.under.activation is Activation.AT_HAND_OVER:
-        return [handed_over, _works(asked, asked.under, holding)]
+        return [handed_over, *_begins(asked, asked.under, evolve(holding, handed_over))]
     return [handed_over]
 
 
 def activate(asked: Activate, holding: Holding) -> Sequence[Event]:
     match holding.coming:
         case InHand(plastic=plastic) if plastic.card_id == asked.card_id:
-            return [_works(asked, asked.under, holding)]
+            return _begins(asked, asked.under, holding)
     life = holding.life_of(asked.card_id)
     if life is not None and life.ended_at is None:
         return []
@@ -429,6 +458,34 @@ def activate(asked: Activate, holding: Holding) -> Sequence[Event]:
         ):
             raise NotInHand(card_id=asked.card_id)
     raise CardUnknown(card_id=asked.card_id)
+
+
+def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
+    """Each function is opened where the city says, on the card that counts, by a holder who may have it (R147)."""
+    life = holding.life_of(asked.card_id)
+    if life is None:
+        held = not isinstance(holding.coming, NothingComing | Waiting | Queued)
+        raise CardNotActive(card_id=asked.card_id) if held else CardUnknown(card_id=asked.card_id)
+    if life.ended_at is not None:
+        raise CardEnded(card_id=asked.card_id)
+    entry = next((one for one in asked.under.catalogue if one.function == asked.function), None)
+    if entry is None:
+        raise FunctionUnknown(function=asked.function)
+    if entry.opens is Opens.WITH_THE_CARD or asked.function in {one.function for one in holding.opened}:
+        return []
+    if asked.place not in OPENED_AT[entry.opens]:
+        raise FunctionOpenedElsewhere(function=asked.function, places=entry.opens.value.replace("_", " "))
+    grant = _grants(holding).of(asked.function)
+    if not grant.granted:
+        raise FunctionNotGranted(function=asked.function, because=grant.because)
+    opened = FunctionOpened(
+        holding_id=asked.holding_id,
+        card_id=asked.card_id,
+        function=asked.function,
+        place=asked.place.value,
+        at=asked.at,
+    )
+    return [opened, *_turned(evolve(holding, opened), asked.card_id, asked.under, asked.at)]
 
 
 def end(asked: EndCard, holding: Holding) -> Sequence[Event]:
@@ -470,15 +527,50 @@ def due(fact: Event) -> Iterator[Due]:
         case PlasticRecalled():
             yield Due(fact.at, PlasticGone(batch_id=fact.batch_id, seat=fact.seat, how="recalled", at=fact.at))
         case CardArrived():
+            for hour in fact.remind_at:
+                yield Due(hour, RemindHolder(holding_id=fact.holding_id, card_id=fact.card_id, at=hour))
             yield Due(
                 fact.kept_until,
                 GiveUpWaiting(holding_id=fact.holding_id, card_id=fact.card_id, kept_until=fact.kept_until),
             )
+        case CardUnclaimed(destroy_at=datetime() as hour):
+            gone = DestroyCard(
+                holding_id=fact.holding_id, card_id=fact.card_id, batch_id=fact.batch_id, seat=fact.seat, at=hour
+            )
+            yield Due(hour, gone)
+        case CardDestroyed():
+            yield Due(fact.at, PlasticGone(batch_id=fact.batch_id, seat=fact.seat, how="destroyed", at=fact.at))
         case CardActivated() | CardReplaced():
             yield Due(
                 fact.valid_to,
                 ExpireCard(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to),
             )
+
+
+def _begins(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -> list[Event]:
+    """The card works, and each of its functions stands as it should; what must be opened anew is closed until then."""
+    works = _works(asked, under, holding)
+    again = {entry.function for entry in under.catalogue if entry.reopens}
+    after = evolve(holding, works)
+    after = replace(after, opened=tuple(one for one in after.opened if one.function not in again))
+    return [works, *_turned(replace(after, functions=()), asked.card_id, under, asked.at, before=after.functions)]
+
+
+def _turned(
+    holding: Holding, card_id: CardId, under: IssuanceBylaw, at: datetime, before: Sequence[FunctionState] = ()
+) -> list[Event]:
+    opened = [one.function for one in holding.opened]
+    functions = stand(under.catalogue, _grants(holding), opened, before or holding.functions)
+    if functions == holding.functions:
+        return []
+    return [FunctionsTurned(holding_id=holding_of(card_id), card_id=card_id, functions=functions, at=at)]
+
+
+def _grants(holding: Holding) -> Grants:
+    verdict = _latest(holding)
+    if verdict is None:
+        return Grants(functions=(), because="no verdict on the holder's entitlement has come yet")
+    return Grants(functions=verdict.functions, because="the holder's entitlement does not name this function")
 
 
 def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -> CardActivated | CardReplaced:

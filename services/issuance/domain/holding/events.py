@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from libs.kernel import event, value
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
+from services.issuance.domain.applying import Way
+from services.issuance.domain.collecting import By
 
 
 class Kind(StrEnum):
@@ -21,6 +23,24 @@ class FunctionGrant:
 
     function: str
     granted: bool
+    because: str
+
+
+class Standing(StrEnum):
+    """How a function of a card stands."""
+
+    UNAVAILABLE = "unavailable"
+    AVAILABLE = "available"
+    ENABLED = "enabled"
+    SUSPENDED = "suspended"
+
+
+@value
+class FunctionState:
+    """A function of a card, how it stands, and why."""
+
+    function: str
+    standing: Standing
     because: str
 
 
@@ -51,6 +71,8 @@ class CardOrdered:
     outlet: str
     approved: bool
     at: datetime
+    unit: str = ""
+    way: Way = Way.COUNTER
 
 
 @event
@@ -144,16 +166,90 @@ class CardArrived:
     outlet: str
     kept_until: datetime
     at: datetime
+    remind_at: tuple[datetime, ...] = ()
+    destroy_at: datetime | None = None
 
 
 @event
-class CardUnclaimed:
-    """Nobody came in time."""
+class CollectionReminded:
+    """The card still lies at its outlet; its holder is told so again."""
 
     holding_id: HoldingId
     person_id: PersonId
     application_id: ApplicationId | None
     card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+@event
+class CardSentOn:
+    """The card goes to another outlet."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    outlet: str
+    kept_until: datetime
+    at: datetime
+
+
+@event
+class CardMailed:
+    """The card is in the post."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    tracking: str
+    at: datetime
+
+
+@event
+class FingerprintMismatched:
+    """The finger was not the holder's: the card stays where it is, and somebody must find out why."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    at: datetime
+
+
+@event
+class CaseClosed:
+    """Somebody has found out; the card may be handed over again."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    finding: str
+    at: datetime
+
+
+@event
+class CardUnclaimed:
+    """Nobody came in time; if the city says so, the plastic is destroyed at `destroy_at`."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    application_id: ApplicationId | None
+    card_id: CardId
+    at: datetime
+    batch_id: BatchId = BatchId("")
+    seat: int = 0
+    destroy_at: datetime | None = None
+
+
+@event
+class CardDestroyed:
+    """A card that nobody fetched is no more."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    batch_id: BatchId
+    seat: int
     at: datetime
 
 
@@ -170,6 +266,30 @@ class CardHandedOver:
     outlet: str
     document: str
     agent_document: str
+    at: datetime
+    taker: By = By.HOLDER
+    unit: str = ""
+    fingerprint: str = ""
+
+
+@event
+class FunctionOpened:
+    """A function was opened on the card, at an outlet, at the bank, or by the holder."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    function: str
+    place: str
+    at: datetime
+
+
+@event
+class FunctionsTurned:
+    """The functions of the card that counts stand otherwise than before; all of them are listed."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    functions: tuple[FunctionState, ...]
     at: datetime
 
 
@@ -241,8 +361,16 @@ Event = (
     | CardProduced
     | CardSpoiled
     | CardArrived
+    | CollectionReminded
+    | CardSentOn
+    | CardMailed
+    | FingerprintMismatched
+    | CaseClosed
     | CardUnclaimed
+    | CardDestroyed
     | CardHandedOver
+    | FunctionOpened
+    | FunctionsTurned
     | CardActivated
     | CardReplaced
     | CardCancelled

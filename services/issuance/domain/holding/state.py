@@ -6,26 +6,37 @@ from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
 from services.ids import ApplicationId, BatchId, CardId, PersonId
+from services.issuance.domain.applying import Way
 from services.issuance.domain.holding.events import (
     CardActivated,
     CardApproved,
     CardArrived,
     CardCancelled,
     CardDeclined,
+    CardDestroyed,
     CardExpired,
     CardHandedOver,
+    CardMailed,
     CardOrdered,
     CardProduced,
     CardReplaced,
     CardReserved,
+    CardSentOn,
     CardSpoiled,
     CardUnclaimed,
+    CaseClosed,
+    CollectionReminded,
     Event,
+    FingerprintMismatched,
     FunctionGrant,
+    FunctionOpened,
+    FunctionState,
+    FunctionsTurned,
     Kind,
     PlasticRecalled,
     ReissueJoined,
     SeatDeclined,
+    Standing,
     VerdictNoted,
 )
 
@@ -38,16 +49,19 @@ class Order:
     application_id: ApplicationId | None
     old_card_id: CardId | None
     outlet: str
+    unit: str = ""
+    way: Way = Way.COUNTER
 
 
 @value
 class Plastic:
-    """A card as a thing: its number and where it was made."""
+    """A card as a thing: its number, where it was made, and once it is made the identification code of its chip."""
 
     card_id: CardId
     card_number: str
     batch_id: BatchId
     seat: int
+    ident: str = ""
 
 
 @state
@@ -87,12 +101,16 @@ class Good:
 
 @state
 class AtOutlet:
-    """The card lies at the counter."""
+    """The card lies at the counter, or was put into the post there (`tracking`); `case` keeps it from being given."""
 
     order: Order
     plastic: Plastic
     outlet: str
     kept_until: datetime
+    destroy_at: datetime | None = None
+    tracking: str = ""
+    case: str = ""
+    reminded: tuple[datetime, ...] = ()
 
 
 @state
@@ -118,6 +136,7 @@ class Life:
     ended_at: datetime | None = None
     ending: str = ""
     expired: bool = False
+    ident: str = ""
 
     def active(self, at: datetime) -> bool:
         return self.active_from <= at < self.valid_to and (self.ended_at is None or at < self.ended_at)
@@ -134,11 +153,20 @@ class Verdict:
     facts: tuple[str, ...] = ()
 
 
+@value
+class Opened:
+    """A function that was opened on the card that counts."""
+
+    function: str
+    at: datetime
+
+
 @state
 class Holding:
     """The cards of one person under one programme.
 
     `claims` are the applications that were answered; `numbered` counts every card ever reserved, spoiled ones too.
+    `functions` and `opened` are of the card that counts; `returned` are cards that nobody fetched.
     """
 
     person_id: PersonId | None = None
@@ -148,6 +176,9 @@ class Holding:
     lives: tuple[Life, ...] = ()
     numbered: int = 0
     claims: tuple[ApplicationId, ...] = ()
+    functions: tuple[FunctionState, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    returned: tuple[CardId, ...] = ()
 
     @property
     def current(self) -> Life | None:
@@ -177,6 +208,8 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 application_id=fact.application_id,
                 old_card_id=fact.old_card_id,
                 outlet=fact.outlet,
+                unit=fact.unit,
+                way=fact.way,
             )
             coming = Queued(order=order) if fact.approved else Waiting(order=order)
             return replace(
@@ -210,7 +243,8 @@ def evolve(holding: Holding, fact: Event) -> Holding:
         case SeatDeclined() | PlasticRecalled():
             return holding
         case CardProduced():
-            return replace(holding, coming=Good(order=_order(holding), plastic=_plastic(holding)))
+            made = replace(_plastic(holding), ident=fact.ident)
+            return replace(holding, coming=Good(order=_order(holding), plastic=made))
         case CardSpoiled():
             return replace(holding, coming=Queued(order=_order(holding)))
         case CardArrived():
@@ -221,10 +255,31 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                     plastic=_plastic(holding),
                     outlet=fact.outlet,
                     kept_until=fact.kept_until,
+                    destroy_at=fact.destroy_at,
                 ),
             )
+        case CardSentOn():
+            return replace(holding, coming=replace(_at_outlet(holding), outlet=fact.outlet))
+        case CardMailed():
+            return replace(holding, coming=replace(_at_outlet(holding), tracking=fact.tracking))
+        case FingerprintMismatched():
+            return replace(holding, coming=replace(_at_outlet(holding), case="fingerprint"))
+        case CaseClosed():
+            return replace(holding, coming=replace(_at_outlet(holding), case=""))
+        case CollectionReminded():
+            there = _at_outlet(holding)
+            return replace(holding, coming=replace(there, reminded=(*there.reminded, fact.at)))
         case CardUnclaimed():
-            return replace(holding, coming=NothingComing())
+            returned = (*holding.returned, fact.card_id) if fact.destroy_at else holding.returned
+            return replace(holding, coming=NothingComing(), returned=returned)
+        case CardDestroyed():
+            return replace(holding, returned=tuple(one for one in holding.returned if one != fact.card_id))
+        case FunctionOpened():
+            return replace(holding, opened=(*holding.opened, Opened(function=fact.function, at=fact.at)))
+        case FunctionsTurned():
+            kept = {one.function for one in fact.functions if one.standing in (Standing.ENABLED, Standing.SUSPENDED)}
+            opened = tuple(one for one in holding.opened if one.function in kept)
+            return replace(holding, functions=fact.functions, opened=opened)
         case CardHandedOver():
             return replace(holding, coming=InHand(order=_order(holding), plastic=_plastic(holding), since=fact.at))
         case CardActivated():
@@ -237,6 +292,8 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 holding,
                 coming=NothingComing(),
                 lives=_ended(holding.lives, fact.card_id, fact.at, f"cancelled: {fact.reason}"),
+                functions=(),
+                opened=(),
             )
         case CardExpired():
             lives = tuple(
@@ -257,12 +314,18 @@ def _plastic(holding: Holding) -> Plastic:
     return holding.coming.plastic
 
 
+def _at_outlet(holding: Holding) -> AtOutlet:
+    assert isinstance(holding.coming, AtOutlet)
+    return holding.coming
+
+
 def _born(holding: Holding, fact: CardActivated | CardReplaced) -> Life:
     return Life(
         card_id=fact.card_id,
         card_number=_plastic(holding).card_number,
         active_from=fact.at,
         valid_to=fact.valid_to,
+        ident=_plastic(holding).ident,
     )
 
 
