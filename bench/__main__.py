@@ -20,6 +20,7 @@ MEASURES: dict[str, Measure] = {
     "full": appends.in_a_full_store,
     "doors": doors.beside_a_bare_route,
     "calls": calls.until_refused_everywhere,
+    "kafka": calls.until_refused_everywhere_on_kafka,
     "replay": replay.beside_a_raw_read,
     "start": start.from_a_fresh_clone,
 }

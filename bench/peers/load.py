@@ -49,6 +49,7 @@ class Line(asyncio.Protocol):
             answer.set_result((int(head[9:12]), body[:length]))
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionError("the server hung up"))
 

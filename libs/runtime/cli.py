@@ -35,6 +35,7 @@ from libs.telemetry import configure_logging, log_for
 from libs.vault.masterkey import MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
+KEEP_ALIVE_S = 75  # Longer than gateways keep idle connections: the caller hangs up, never we on a request under way.
 SERVICES = ("identity", "issuance", "loss", "notice", "office", "wallet")
 REFUSALS_TO_START = (
     UnsafeSettings,
@@ -81,7 +82,13 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         keys, issuer, own_keys = trusted_keys(settings)
         app = build_app(house, keys, issuer, own_keys=own_keys)
         config = uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         server = Server(config)
         log_for("house").info(
