@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 from zlib import crc32
 
@@ -128,8 +128,7 @@ class Recorded:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A row of the outbox, kept for ever; `sequence` is gap-free from 1 in each shard."""
 
     shard: int

@@ -1,8 +1,7 @@
 """What every bus promises; memory, PostgreSQL and Kafka pass the same contract tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from libs.messaging.message import Message
 
@@ -22,8 +21,7 @@ def partition_of(message: Message) -> int:
     return message.place[1] % PARTITIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """What lay at one place of the log: a message, or something that is none (`message` is None, `fault` says why)."""
 
     slot: Slot

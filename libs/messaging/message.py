@@ -1,15 +1,15 @@
 """The envelope: CloudEvents 1.0, whose id says where the message stands in its service's outbox."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from libs.eventsourcing.store import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One published fact on its way.
 
     `id` is `<service>/<shard>/<sequence>`, the sequence gap-free from 1 in each shard, so a reader can tell a message
@@ -28,17 +28,9 @@ class Message:
 
     @classmethod
     def of(cls, service: str, row: Outgoing) -> "Message":
-        return cls(
-            id=f"{service}/{row.shard}/{row.sequence}",
-            source=f"/services/{service}",
-            type=row.type,
-            subject=row.stream,
-            version=row.version,
-            time=row.effective_at,
-            key=row.key,
-            data=row.data,
-            meta=row.meta,
-        )
+        shard, sequence, stream, version, type_, key, data, at, meta = row
+        id_, source = f"{service}/{shard}/{sequence}", f"/services/{service}"
+        return cls(id_, source, type_, stream, version, at, key, data, meta)
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -48,7 +40,7 @@ class Message:
 
     def told_by(self) -> dict[str, str]:
         """Who acted, through which channel, and the trace: actor, channel, reason, correlation, causation, trace."""
-        told: dict[str, str] = json.loads(self.meta)
+        told: dict[str, str] = from_json(self.meta)
         return told
 
     def cloudevent(self) -> dict[str, Any]:

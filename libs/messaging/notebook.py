@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -300,7 +300,8 @@ def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
 
 def folded(letter: Letter) -> str:
     """A letter as text, to be kept."""
-    return json.dumps(asdict(letter), default=datetime.isoformat, ensure_ascii=False)
+    kept = letter._asdict() | {"message": letter.message and letter.message._asdict()}
+    return json.dumps(kept, default=datetime.isoformat, ensure_ascii=False)
 
 
 def unfolded(text_: str) -> Letter:

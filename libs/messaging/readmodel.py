@@ -26,6 +26,14 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class Add:
+    """Write this whole row, which no other message writes. A table that rows are added to changes in no other way."""
+
+    table: Table
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Take away every row in which these columns have these values."""
 
@@ -43,7 +51,7 @@ class Cap:
     most: Any
 
 
-Change = Put | Drop | Cap
+Change = Put | Add | Drop | Cap
 
 
 class Rows(Protocol):
@@ -107,17 +115,19 @@ class Level:
 Named = tuple[Table, tuple[str, ...]]
 """A table and some of its columns."""
 
-KINDS: tuple[type[Change], ...] = (Put, Drop, Cap)
+KINDS: tuple[type[Change], ...] = (Put, Drop, Cap)  # Of those whose order matters.
 
 
 class Sheaf:
     """Changes bound together, so that many take few statements.
 
     Changes of one table keep their order, or where keys are given those of one table and key. Rows that are put one
-    after another are merged; whatever is of another kind than the change before it goes to a later level.
+    after another are merged; whatever is of another kind than the change before it goes to a later level. Rows that are
+    added need no order, and lie apart.
     """
 
     def __init__(self) -> None:
+        self.adds: dict[Table, list[Row]] = {}
         self._reached: dict[tuple[str, Table], int] = {}
         self._levels: list[Level] = []
 
@@ -126,6 +136,9 @@ class Sheaf:
 
     def add(self, changes: Iterable[Change], key: str = "") -> None:
         for change in changes:
+            if isinstance(change, Add):
+                self.adds.setdefault(change.table, []).append(change.row)
+                continue
             level = self._level_of(key, change)
             match change:
                 case Put(table, row):
@@ -166,6 +179,9 @@ async def write(connection: AsyncConnection, changes: Sequence[Change]) -> None:
     """Carry changes out, in the order of each table, in the transaction of this connection."""
     sheaf = Sheaf()
     sheaf.add(changes)
+    for table, added in sheaf.adds.items():
+        for names, put in alike(added).items():
+            await connection.execute(_upsert(table, names), put)
     for level in sheaf:
         for table, rows in level.puts.items():
             for names, put in alike(rows.values()).items():
@@ -215,7 +231,7 @@ class MemoryRows:
         for change in changes:
             rows = self.tables.setdefault(change.table.name, {})
             match change:
-                case Put(table, row):
+                case Put(table, row) | Add(table, row):
                     key = tuple(row[column.name] for column in table.primary_key)
                     blank = {column.name: getattr(column.default, "arg", None) for column in table.columns}
                     rows[key] = rows.get(key, blank) | dict(row)

@@ -177,9 +177,9 @@ class _Road:
                 yield message
 
     async def _fold(self, messages: Iterable[Message], draft: "_Draft") -> None:
-        sheaf = Sheaf()
+        sheaf, project = Sheaf(), self.listener.project
         for message in messages:
-            sheaf.add(self.listener.project(message), message.key)
+            sheaf.add(project(message), message.key)
             self.folded += 1
         await draft.write(sheaf)
 
@@ -201,11 +201,12 @@ class _Draft:
     def __init__(self, connection: asyncpg.Connection, service: str, tables: Sequence[Table]) -> None:
         self._connection, self._live, self._next = connection, service, f"{service}_next"
         self._tables = list(tables)
+        self._keys: dict[str, list[str]] = {}
         self._types: dict[tuple[str, str], str] = {}
         self._indexes: deque[str] = deque()
 
     async def begin(self) -> None:
-        """Empty tables of the same shape, with their primary keys; what an earlier attempt has left is thrown away."""
+        """Empty tables of the same shape; what an earlier attempt has left is thrown away."""
         async with self._connection.transaction():
             await self._connection.execute(f"drop schema if exists {self._next} cascade; create schema {self._next}")
             for table in self._tables:
@@ -216,11 +217,13 @@ class _Draft:
                     "where attrelid = $1::regclass and attnum > 0 and not attisdropped", live
                 ):  # fmt: skip
                     self._types[table.name, name] = type_
-                for name, definition in await self._connection.fetch(
-                    "select conname, pg_get_constraintdef(oid) from pg_constraint "
-                    "where conrelid = $1::regclass and contype in ('p', 'u')", live
-                ):  # fmt: skip
-                    await self._connection.execute(f"alter table {draft} add constraint {_quoted(name)} {definition}")
+                self._keys[table.name] = [
+                    f"alter table {draft} add constraint {_quoted(name)} {definition}"
+                    for name, definition in await self._connection.fetch(
+                        "select conname, pg_get_constraintdef(oid) from pg_constraint "
+                        "where conrelid = $1::regclass and contype in ('p', 'u')", live
+                    )
+                ]  # fmt: skip
                 self._indexes += [
                     definition.replace(f" ON {self._live}.", f" ON {self._next}.", 1)
                     for (definition,) in await self._connection.fetch(
@@ -232,6 +235,8 @@ class _Draft:
 
     async def write(self, sheaf: Sheaf) -> None:
         async with self._connection.transaction():
+            for table, added in sheaf.adds.items():
+                await self._copy(table, added)
             for level in sheaf:
                 for table, rows in level.puts.items():
                     await self._put(table, rows.values())
@@ -240,8 +245,21 @@ class _Draft:
                 for ((table, names), column), most in level.caps.items():
                     await self._cap(table, names, column, most)
 
+    async def _copy(self, table: Table, rows: Iterable[Row]) -> None:
+        """Rows that are new go in at once."""
+        for names, added in alike(rows).items():
+            await self._connection.copy_records_to_table(
+                table.name, schema_name=self._next, columns=names, records=[tuple(row.values()) for row in added]
+            )
+
     async def _put(self, table: Table, rows: Iterable[Row]) -> None:
+        """Rows that may be there already; the first ones of a table are new, and its keys are told apart only then."""
         keys = keys_of(table)
+        if constraints := self._keys.pop(table.name, ()):
+            await self._copy(table, rows)
+            for constraint in constraints:
+                await self._connection.execute(constraint)
+            return
         for names, put in alike(rows).items():
             fresh = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
             await self._connection.execute(
@@ -276,6 +294,9 @@ class _Draft:
 
     async def finish_indexes(self) -> None:
         """The other indexes are cheaper to build over all rows than row by row."""
+        for constraint in [one for constraints in self._keys.values() for one in constraints]:
+            await self._connection.execute(constraint)
+        self._keys.clear()
         while self._indexes:
             await self._connection.execute(self._indexes.popleft())
         for table in self._tables:

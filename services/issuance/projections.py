@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 from libs.kernel.ids import city_of
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
-from libs.messaging.readmodel import Cap, Change, Drop, Put, Row, Rows
+from libs.messaging.readmodel import Add, Cap, Change, Drop, Put, Row, Rows
 from services.identity.contracts import PersonErased, PersonRegistered
 from services.ids import ApplicationId, CardId, HoldingId, PersonId
 from services.issuance.contracts import (
@@ -251,14 +251,16 @@ def _open_applications(told: Contract) -> Iterator[Change]:
     yield Put(open_application, row)
 
 
+NOT_TOLD_AGAIN = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
+
+
 def _timeline(told: Contract, message: Message) -> Iterator[Change]:
     holding = getattr(told, "holding_id", None)
     if holding is None:
         return
     who, (service, shard, sequence) = message.told_by(), message.place
-    hidden = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
     at = getattr(told, "at", message.time)
-    yield Put(
+    yield Add(
         timeline,
         {
             "id": message.id,
@@ -269,7 +271,7 @@ def _timeline(told: Contract, message: Message) -> Iterator[Change]:
             "what": type(told).__name__,
             "channel": who.get("channel", ""),
             "actor": who.get("actor", ""),
-            "details": told.model_dump_json(exclude=hidden, exclude_none=True),
+            "details": told.model_dump_json(exclude=NOT_TOLD_AGAIN, exclude_none=True),
         },
     )
 

@@ -5,7 +5,6 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -177,7 +176,7 @@ class Smudged(Rough):
         sent = []
         for message in messages:
             if message.type == self._type and message.key == self.key and not self.smudged:
-                self.smudged, message = message.data, replace(message, data='{"at": "ink"}')
+                self.smudged, message = message.data, message._replace(data='{"at": "ink"}')
             sent.append(message)
         await self.inner.publish(topic, sent)
 
