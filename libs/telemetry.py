@@ -83,6 +83,21 @@ class Telemetry:
         self.room_low = Gauge(
             "citycard_room_low", "Whether only loss reports are taken, for want of room (1).", registry=self.registry
         )
+        self.books_drift = Gauge(
+            "citycard_books_drift_fen",
+            "What is kept and what was booked differ by, in fen; always 0.",
+            ["service"],
+            registry=self.registry,
+        )
+        self.books_faults = Gauge(
+            "citycard_books_faults",
+            "Entries that are not what they were, and gaps in the journal; always 0.",
+            ["service"],
+            registry=self.registry,
+        )
+        self.books_entries = Gauge(
+            "citycard_books_audited_entries", "Entries that were looked at.", ["service"], registry=self.registry
+        )
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         for outcome in SEND_OUTCOMES:
             self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.

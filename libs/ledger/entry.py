@@ -207,6 +207,12 @@ class Audit:
     """Accounts whose kept balance is not what the journal says: kept, then folded."""
     gaps: Sequence[int] = field(default=())
     """Shards whose positions are not gap-free from 1."""
+    marks: Mapping[int, int] = field(default_factory=dict)
+    """For each shard that has entries, the position up to which they were looked at."""
+
+    @property
+    def sound(self) -> bool:
+        return not (self.unbalanced or self.drifted or self.gaps)
 
     @property
     def drift_fen(self) -> int:
@@ -243,3 +249,7 @@ class Ledger(Store, Protocol):
 
     async def audit(self) -> Audit:
         """Fold the whole journal anew and compare it with every balance that is kept."""
+
+    async def audit_after(self, marks: Mapping[int, int], suspects: Sequence[str], limit: int) -> Audit:
+        """The same for the next entries of each shard above its mark, and for the accounts that they touch, and
+        `suspects`; `marks` of the answer say how far it went."""

@@ -1,13 +1,18 @@
 -- Books many commands at once, each judged alone, whole or not at all. Returns the commands that were declined.
 --
 -- The caller holds the shards' locks and names no guarded account in two commands of one call: then what is judged here
--- is what the commit will leave behind. `good` are the commands that may be booked.
+-- is what the commit will leave behind. `good` are the commands that may be booked; null says all.
+--
+-- Entries `e_…`, their legs `p_…`, and what each command asks of each guarded account `a_…` come in columns; a leg names
+-- its entry. No statement joins one of them to another: the planner takes every column for ten rows long, and would
+-- choose ways that grow with the square of a batch.
 create or replace function {schema}.book_all(
-    good integer[], c_shard smallint[], c_at timestamptz[],
-    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
-    e_held text[],
-    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
-    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    good integer[],
+    e_command integer[], e_shard smallint[], e_at timestamptz[], e_reference text[], e_kind text[], e_digest bytea[],
+    e_accounts text[], e_amounts text[], e_held text[],
+    p_entry integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    a_command integer[], a_at timestamptz[], a_account text[], a_amount bigint[], a_held bigint[],
+    a_least bigint[], a_most bigint[], a_in_use boolean[], a_bearer text[],
     s_command integer[], s_account text[], s_bearer text[], s_open_until timestamptz[], s_from timestamptz[],
     s_until timestamptz[],
     now_ timestamptz
@@ -17,41 +22,26 @@ declare
     no_command integer[];
     no_why text[];
     no_what text[];
+    e_position bigint[];  -- Zero for what is not booked.
 begin
     -- In a statement of its own, in the order of ids: the next statement sees what an earlier holder has committed.
-    if true = any(p_guarded) or cardinality(s_account) > 0 then
-        perform from {schema}.account a where a.id in (
-            select u.account from unnest(p_account, p_guarded) as u(account, guarded) where u.guarded
-            union select u.account from unnest(s_account) as u(account)
-        ) order by a.id for no key update;
+    if cardinality(a_account) + cardinality(s_account) > 0 then
+        perform from {schema}.account a where a.id = any(a_account || s_account) order by a.id for no key update;
     end if;
 
-    with asked as (
-        select u.nth::integer as nth, u.command, u.reference, u.kind, u.digest, u.accounts, u.amounts, u.held,
-               c_shard[u.command] as shard, c_at[u.command] as at
-        from unnest(e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held)
-             with ordinality as u(command, reference, kind, digest, accounts, amounts, held, nth)
-        where u.command = any(good)
-    ), legs as (
-        select u.* from unnest(p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most,
-                               p_in_use, p_bearer)
-             as u(entry, command, leg, account, amount_fen, held_fen, guarded, least_fen, most_fen, in_use, bearer)
-        where u.command = any(good)
-    ), asks as (
-        select command, account, sum(amount_fen)::bigint as amount_fen, sum(held_fen)::bigint as held_fen,
-               max(least_fen) as least_fen, min(most_fen) as most_fen, bool_or(in_use) as in_use,
-               max(bearer) as bearer, c_at[command] as at, bool_or(guarded) as guarded
-        from legs group by command, account
-    ), declined as (
-        select distinct on (no.command) no.command, no.why, no.what
+    select coalesce(array_agg(no.command), '{}'), array_agg(no.why), array_agg(no.what)
+    into no_command, no_why, no_what
+    from (
+        select distinct on (j.command) j.command, j.why, j.what
         from (
-            select a.command, 0 as rank,
+            select u.command, 0 as rank,
                    case when {guard:reference-reused}
-                        then case when known.digest = a.digest then 'reference-known' else 'reference-reused' end
-                   end as why, a.reference as what
-            from asked a
-            left join lateral (select x.reference, x.digest from {schema}.entry x where x.reference = a.reference
+                        then case when known.digest = u.digest then 'reference-known' else 'reference-reused' end
+                   end as why, u.reference as what
+            from unnest(e_command, e_reference, e_digest) as u(command, reference, digest)
+            left join lateral (select x.reference, x.digest from {schema}.entry x where x.reference = u.reference
                                limit 1) known on true
+            where good is null or u.command = any(good)
             union all
             select asks.command, 1, case
                    when kept.id is null then 'account-unknown'
@@ -61,44 +51,54 @@ begin
                    when {guard:above-cap} then 'above-cap'
                    when {guard:hold-short} then 'hold-short'
                    end, asks.account
-            from asks
+            from unnest(a_command, a_at, a_account, a_amount, a_held, a_least, a_most, a_in_use, a_bearer)
+                 as asks(command, at, account, amount_fen, held_fen, least_fen, most_fen, in_use, bearer)
             left join lateral (select * from {schema}.account k where k.id = asks.account limit 1) kept on true
-            where asks.guarded
-        ) no where no.why is not null
-        order by no.command, no.rank, no.what
-    ), fine as (
-        select a.* from asked a where not exists (select from declined d where d.command = a.command)
-    ), ends as (
-        select s.shard, coalesce((select x.position from {schema}.entry x where x.shard = s.shard
-                                  order by x.position desc limit 1), 0) as position
-        from (select distinct shard from fine) s
-    ), placed as (
-        select f.*, e.position + row_number() over (partition by f.shard order by f.nth) as position
-        from fine f join ends e on e.shard = f.shard
-    ), entries as (
-        insert into {schema}.entry
-            (shard, position, reference, kind, digest, at, recorded_at, accounts, amounts_fen, held_fen)
-        select shard, position, reference, kind, digest, at, now_, accounts::text[], amounts::bigint[], held::bigint[]
-        from placed
-    ), postings as (
-        insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
-        select l.account, p.shard, p.position, l.leg, l.amount_fen, l.held_fen
-        from legs l join placed p on p.nth = l.entry
-    ), moved as (
-        update {schema}.account a
-        set balance_fen = a.balance_fen + k.amount_fen, held_fen = a.held_fen + k.held_fen
-        from asks k
-        where k.guarded and a.id = k.account and not exists (select from declined d where d.command = k.command)
-    )
-    select coalesce(array_agg(d.command), '{}'), array_agg(d.why), array_agg(d.what)
-    into no_command, no_why, no_what from declined d;
+            where good is null or asks.command = any(good)
+        ) j where j.why is not null
+        order by j.command, j.rank, j.what
+    ) no;
+
+    select coalesce(array_agg(case when placed.booked then ends.position + placed.nth_in_shard else 0 end
+                              order by placed.nth), '{}')
+    into e_position
+    from (
+        select u.nth, u.shard, fits.booked, row_number() over (partition by u.shard, fits.booked order by u.nth)
+               as nth_in_shard
+        from unnest(e_command, e_shard) with ordinality as u(command, shard, nth)
+        cross join lateral (
+            select (good is null or u.command = any(good)) and u.command <> all(no_command) as booked
+        ) fits
+    ) placed
+    cross join lateral (
+        select coalesce((select x.position from {schema}.entry x where x.shard = placed.shard
+                         order by x.position desc limit 1), 0) as position
+    ) ends;
+
+    insert into {schema}.entry
+        (shard, position, reference, kind, digest, at, recorded_at, accounts, amounts_fen, held_fen)
+    select u.shard, u.position, u.reference, u.kind, u.digest, u.at, now_, u.accounts::text[], u.amounts::bigint[],
+           u.held::bigint[]
+    from unnest(e_shard, e_position, e_reference, e_kind, e_digest, e_at, e_accounts, e_amounts, e_held)
+         as u(shard, position, reference, kind, digest, at, accounts, amounts, held)
+    where u.position > 0;
+
+    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
+    select u.account, e_shard[u.entry], e_position[u.entry], u.leg, u.amount, u.held
+    from unnest(p_entry, p_leg, p_account, p_amount, p_held) as u(entry, leg, account, amount, held)
+    where e_position[u.entry] > 0;
+
+    update {schema}.account a
+    set balance_fen = a.balance_fen + u.amount, held_fen = a.held_fen + u.held
+    from unnest(a_command, a_account, a_amount, a_held) as u(command, account, amount, held)
+    where a.id = u.account and (good is null or u.command = any(good)) and u.command <> all(no_command);
 
     if cardinality(s_account) > 0 then
         insert into {schema}.account as a (id, bearer, open_until, stopped_from, stopped_until)
         select u.account, u.bearer, u.open_until, u.from_, u.until
         from unnest(s_command, s_account, s_bearer, s_open_until, s_from, s_until)
              as u(command, account, bearer, open_until, from_, until)
-        where u.command = any(good) and u.command <> all(no_command)
+        where (good is null or u.command = any(good)) and u.command <> all(no_command)
         on conflict (id) do update set bearer = excluded.bearer, open_until = excluded.open_until,
             stopped_from = excluded.stopped_from, stopped_until = excluded.stopped_until;
     end if;
@@ -113,10 +113,11 @@ create or replace function {schema}.append_booked(
     m_command integer[], m_nth integer[], m_type text[], m_data text[],
     d_command integer[], d_id uuid[], d_at timestamptz[], d_name text[], d_data text[],
     now_ timestamptz,
-    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
-    e_held text[],
-    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
-    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    e_command integer[], e_shard smallint[], e_at timestamptz[], e_reference text[], e_kind text[], e_digest bytea[],
+    e_accounts text[], e_amounts text[], e_held text[],
+    p_entry integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    a_command integer[], a_at timestamptz[], a_account text[], a_amount bigint[], a_held bigint[],
+    a_least bigint[], a_most bigint[], a_in_use boolean[], a_bearer text[],
     s_command integer[], s_account text[], s_bearer text[], s_open_until timestamptz[], s_from timestamptz[],
     s_until timestamptz[]
 ) returns table (
@@ -141,9 +142,10 @@ begin
                                  order by f.version desc limit 1), 0);
 
     select coalesce(array_agg(b.command), '{}'), array_agg(b.why), array_agg(b.what) into declined, why, what
-    from {schema}.book_all(good, c_shard, c_at,
-        e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
-        p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most, p_in_use, p_bearer,
+    from {schema}.book_all(good,
+        e_command, e_shard, e_at, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
+        p_entry, p_leg, p_account, p_amount, p_held,
+        a_command, a_at, a_account, a_amount, a_held, a_least, a_most, a_in_use, a_bearer,
         s_command, s_account, s_bearer, s_open_until, s_from, s_until, now_) b;
 
     return query
@@ -162,23 +164,23 @@ end $$;
 
 -- Entries without commands, many at once.
 create or replace function {schema}.post_all(
-    c_shard smallint[], c_at timestamptz[],
-    e_command integer[], e_reference text[], e_kind text[], e_digest bytea[], e_accounts text[], e_amounts text[],
-    e_held text[],
-    p_entry integer[], p_command integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
-    p_guarded boolean[], p_least bigint[], p_most bigint[], p_in_use boolean[], p_bearer text[],
+    e_command integer[], e_shard smallint[], e_at timestamptz[], e_reference text[], e_kind text[], e_digest bytea[],
+    e_accounts text[], e_amounts text[], e_held text[],
+    p_entry integer[], p_leg smallint[], p_account text[], p_amount bigint[], p_held bigint[],
+    a_command integer[], a_at timestamptz[], a_account text[], a_amount bigint[], a_held bigint[],
+    a_least bigint[], a_most bigint[], a_in_use boolean[], a_bearer text[],
     now_ timestamptz
 ) returns table (command integer, why text, what text) language plpgsql volatile as $$
 declare
     one smallint;
 begin
-    for one in select distinct s from unnest(c_shard) as s order by s loop
+    for one in select distinct s from unnest(e_shard) as s order by s loop
         perform pg_advisory_xact_lock({lock_class}, one);
     end loop;
-    return query select * from {schema}.book_all(
-        (select array_agg(n) from generate_series(1, cardinality(c_shard)) n), c_shard, c_at,
-        e_command, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
-        p_entry, p_command, p_leg, p_account, p_amount, p_held, p_guarded, p_least, p_most, p_in_use, p_bearer,
+    return query select * from {schema}.book_all(null,
+        e_command, e_shard, e_at, e_reference, e_kind, e_digest, e_accounts, e_amounts, e_held,
+        p_entry, p_leg, p_account, p_amount, p_held,
+        a_command, a_at, a_account, a_amount, a_held, a_least, a_most, a_in_use, a_bearer,
         '{}', '{}', '{}', '{}', '{}', '{}', now_);
 end $$;
 

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
 import asyncpg
 
 from libs.eventsourcing.lanes import Lane
-from libs.eventsourcing.postgres import FULL, LANES, LOST, PostgresStore, columns, lock_class
+from libs.eventsourcing.postgres import FULL, LANES, LOST, Connection, PostgresStore, columns, lock_class
 from libs.eventsourcing.postgres import ddl as store_ddl
-from libs.eventsourcing.store import Append, Declined, Outcome
+from libs.eventsourcing.store import SHARDS, Append, Declined, Outcome
 from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
-from libs.ledger.entry import Audit, Balance, Booked, Entry, Line, Post, Posted, Standing
+from libs.ledger.entry import Audit, Balance, Booked, Entry, Guard, Line, Post, Posted, Posting, Standing
 from libs.ledger.guards import REFERENCE_REUSED, SQL
 
 REFERENCE_KNOWN = "reference-known"
@@ -37,6 +39,61 @@ def functions(schema: str, without: frozenset[str] = frozenset()) -> str:
 def _template(name: str, schema: str) -> str:
     template = files("libs.ledger").joinpath(name).read_text()
     return template.replace("{schema}", schema).replace("{lock_class}", str(lock_class(schema)))
+
+
+FULL_AUDIT_S = 600.0
+PART_AUDIT_S = 30.0
+
+_SHARDS = """
+select e.shard, count(*), min(e.position), max(e.position) from {s}.entry e where {entries} group by e.shard
+order by e.shard
+"""
+_UNBALANCED = """
+select e.reference from {s}.entry e cross join lateral (
+    select sum(amount)::bigint as total,
+           string_agg(account || ' ' || amount || ' ' || held, chr(10) order by leg) as legs
+    from unnest(e.accounts, e.amounts_fen, e.held_fen) with ordinality as l(account, amount, held, leg)
+) l
+where ({entries}) and (l.total <> 0 or e.digest <> sha256(convert_to(e.kind || chr(10) || l.legs, 'UTF8'))) limit 100
+"""
+# Both kinds of kept balance against the journal itself: guarded accounts now, folded balances as of their marks.
+_DRIFTED = """
+, legs as (
+    select l.account, l.amount, l.held, e.position <= m.position as folded
+    from {s}.entry e join {s}.fold_mark m on m.shard = e.shard
+    cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen) as l(account, amount, held)
+), truth as (
+    select account, sum(amount)::bigint as balance_fen, sum(held)::bigint as held_fen,
+           coalesce(sum(amount) filter (where folded), 0)::bigint as folded_fen,
+           coalesce(sum(held) filter (where folded), 0)::bigint as folded_held_fen
+    from legs group by account
+)
+select k.account, k.balance_fen, k.held_fen, coalesce(t.balance_fen, 0), coalesce(t.held_fen, 0)
+from (select id as account, balance_fen, held_fen from {s}.account) k left join truth t on t.account = k.account
+where (k.balance_fen, k.held_fen) <> (coalesce(t.balance_fen, 0), coalesce(t.held_fen, 0))
+union all
+select t.account, coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0), t.folded_fen, t.folded_held_fen
+from truth t left join {s}.folded f on f.account = t.account
+where (coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0)) <> (t.folded_fen, t.folded_held_fen)
+order by 1 limit 1000
+""".replace(", legs as", "with legs as", 1)
+_DRIFTED_OF = """
+, k as (select id as account, balance_fen, held_fen from {s}.account)
+select k.account, k.balance_fen, k.held_fen, t.balance_fen, t.held_fen
+from k left join {s}.folded f on f.account = k.account
+cross join lateral (
+    select (coalesce(f.balance_fen, 0) + coalesce(sum(p.amount_fen), 0))::bigint as balance_fen,
+           (coalesce(f.held_fen, 0) + coalesce(sum(p.held_fen), 0))::bigint as held_fen
+    from {s}.fold_mark m join {s}.posting p
+        on p.account = k.account and p.shard = m.shard and p.position > m.position
+) t
+where ({accounts}) and (k.balance_fen, k.held_fen) <> (t.balance_fen, t.held_fen)
+order by 1 limit 1000
+"""
+
+
+def _first(given: Sequence[Any], shard: int) -> int:
+    return int(given[0][shard]) + 1
 
 
 class PostgresLedger(PostgresStore):
@@ -67,7 +124,12 @@ class PostgresLedger(PostgresStore):
         return [next(stored if wanted.booking is None else booked) for wanted in batch]
 
     def _arguments(self, batch: Sequence[Append]) -> list[Any]:
-        entries = [(n, entry) for n, a in enumerate(batch, 1) if a.booking for entry in a.booking.entries]
+        entries = [
+            (n, a.shard, a.effective_at, entry)
+            for n, a in enumerate(batch, 1)
+            if a.booking
+            for entry in a.booking.entries
+        ]
         standings = [(n, one) for n, a in enumerate(batch, 1) if a.booking for one in a.booking.standings]
         return [
             *super()._arguments(batch),
@@ -84,12 +146,8 @@ class PostgresLedger(PostgresStore):
             return await self._posts[wanted.shard % LANES].submit(wanted)
 
     async def _post_all(self, batch: Sequence[Post]) -> Sequence[Posted | Declined]:
-        arguments = [
-            [post.shard for post in batch],
-            [post.at for post in batch],
-            *entry_arguments([(n, post.entry) for n, post in enumerate(batch, 1)]),
-            self._machine.now(),
-        ]
+        entries = [(n, post.shard, post.at, post.entry) for n, post in enumerate(batch, 1)]
+        arguments = [*entry_arguments(entries), self._machine.now()]
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
             connection = await self._pool.acquire(timeout=5)
@@ -159,32 +217,42 @@ class PostgresLedger(PostgresStore):
         return int((await self._ask(f"select {self._schema}.fold_next($1)", limit))[0][0])
 
     async def audit(self) -> Audit:
-        schema = self._schema
-        unbalanced = await self._ask(
-            f"select reference from {schema}.entry e cross join lateral (select sum(amount)::bigint as total, "
-            f"string_agg(account || ' ' || amount || ' ' || held, chr(10) order by leg) as legs "
-            f"from unnest(e.accounts, e.amounts_fen, e.held_fen) with ordinality as l(account, amount, held, leg)) l "
-            f"where l.total <> 0 or e.digest <> sha256(convert_to(e.kind || chr(10) || l.legs, 'UTF8')) limit 100"
+        """Everything as of one instant, however long it takes to look."""
+        return await self._audited("true", "true", FULL_AUDIT_S)
+
+    async def audit_after(self, marks: Mapping[int, int], suspects: Sequence[str], limit: int) -> Audit:
+        span = [marks.get(shard, 0) for shard in range(SHARDS)]
+        new = "e.position > ($1::bigint[])[e.shard + 1] and e.position <= ($1::bigint[])[e.shard + 1] + $2"
+        touched = (
+            f"k.account = any($3::text[]) or k.account in (select unnest(e.accounts) from {self._schema}.entry e "
+            f"where {new})"
         )
-        # One statement, one snapshot: what is kept and what is folded are as of the same instant.
-        drifted = await self._ask(
-            f"with folded as (select account, sum(amount)::bigint as balance_fen, sum(held)::bigint as held_fen "
-            f"from {schema}.entry e cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen) "
-            f"as l(account, amount, held) group by account) "
-            f"select a.id, a.balance_fen, a.held_fen, coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0) "
-            f"from {schema}.account a left join folded f on f.account = a.id "
-            f"where (a.balance_fen, a.held_fen) <> (coalesce(f.balance_fen, 0), coalesce(f.held_fen, 0)) "
-            f"order by a.id limit 1000"
-        )
-        shards = await self._ask(
-            f"select shard, count(*), min(position), max(position) from {schema}.entry group by shard order by shard"
-        )
-        return Audit(
-            entries=sum(count for _, count, _, _ in shards),
-            unbalanced=[reference for (reference,) in unbalanced],
-            drifted=[(account, Balance(*numbers[:2]), Balance(*numbers[2:])) for account, *numbers in drifted],
-            gaps=[shard for shard, count, first, last in shards if (first, last) != (1, count)],
-        )
+        audit = await self._audited(new, touched, PART_AUDIT_S, span, limit, list(suspects))
+        return replace(audit, marks={**marks, **audit.marks})
+
+    async def _audited(self, entries: str, accounts: str, timeout_s: float, *given: object) -> Audit:
+        """The entries that fit one condition, and the kept balances of the accounts that fit the other."""
+        holes = "with given as (select $1::bigint[], $2::integer, $3::text[]) " if given else ""
+        whole = not given
+
+        async def look(connection: Connection) -> Audit:
+            async def ask(sql: str) -> Sequence[Any]:
+                return list(await connection.fetch(holes + sql.replace("{s}", self._schema), *given, timeout=timeout_s))
+
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                shards = await ask(_SHARDS.replace("{entries}", entries))
+                unbalanced = await ask(_UNBALANCED.replace("{entries}", entries))
+                drifted = await ask((_DRIFTED if whole else _DRIFTED_OF).replace("{accounts}", accounts))
+            first = {shard: 1 if whole else _first(given, shard) for shard, *_ in shards}
+            return Audit(
+                entries=sum(count for _, count, _, _ in shards),
+                unbalanced=[reference for (reference,) in unbalanced],
+                drifted=[(account, Balance(*numbers[:2]), Balance(*numbers[2:])) for account, *numbers in drifted],
+                gaps=[s for s, count, low, high in shards if (low, high) != (first[s], first[s] + count - 1)],
+                marks={shard: high for shard, _, _, high in shards},
+            )
+
+        return await self._with(look)
 
     async def drain(self) -> None:
         await super().drain()
@@ -192,25 +260,47 @@ class PostgresLedger(PostgresStore):
             await lane.drained()
 
 
-def entry_arguments(entries: Sequence[tuple[int, Entry]]) -> list[list[Any]]:
-    """Entries and their legs as columns; each entry comes with the number, from 1, of its command."""
-    legs = [
-        (e, n, leg, posting.account, posting.amount_fen, posting.held_fen, posting.guard is not None,
-         *(_NO_GUARD if (g := posting.guard) is None else (g.least_fen, g.most_fen, g.in_use, g.bearer)))
-        for e, (n, entry) in enumerate(entries, 1)
-        for leg, posting in enumerate(entry.postings, 1)
-    ]  # fmt: skip
-    rows = [
-        (n, entry.reference, entry.kind, entry.digest,
-         _array(posting.account for posting in entry.postings),
-         _array(posting.amount_fen for posting in entry.postings),
-         _array(posting.held_fen for posting in entry.postings))
-        for n, entry in entries
-    ]  # fmt: skip
-    return [*columns(rows, 7), *columns(legs, 11)]
+def entry_arguments(entries: Sequence[tuple[int, int, datetime, Entry]]) -> list[list[Any]]:
+    """Entries, their legs, and what each command asks of each guarded account, as columns.
+
+    Each entry comes with the number (from 1) of its command, its shard and its moment.
+    """
+    rows: list[tuple[Any, ...]] = []
+    legs: list[tuple[Any, ...]] = []
+    asks: dict[tuple[int, str], tuple[Any, ...]] = {}
+    for nth, (command, shard, at, entry) in enumerate(entries, 1):
+        postings = entry.postings
+        rows.append((
+            command, shard, at, entry.reference, entry.kind, entry.digest,
+            _array(posting.account for posting in postings),
+            _array(posting.amount_fen for posting in postings),
+            _array(posting.held_fen for posting in postings),
+        ))  # fmt: skip
+        for leg, posting in enumerate(postings, 1):
+            legs.append((nth, leg, posting.account, posting.amount_fen, posting.held_fen))
+            if posting.guard is not None:
+                place = command, posting.account
+                asks[place] = _ask(asks.get(place), command, at, posting, posting.guard)
+    return [*columns(rows, 9), *columns(legs, 5), *columns(list(asks.values()), 9)]
 
 
-_NO_GUARD = (None, None, False, "")
+def _ask(before: tuple[Any, ...] | None, command: int, at: datetime, posting: Posting, guard: Guard) -> tuple[Any, ...]:
+    """What a command asks of an account in all its legs together: the sum of all, and the strictest of each guard."""
+    amount, held, least, most = posting.amount_fen, posting.held_fen, guard.least_fen, guard.most_fen
+    if before is None:
+        return command, at, posting.account, amount, held, least, most, guard.in_use, guard.bearer
+    _, _, account, amount_before, held_before, least_before, most_before, in_use, bearer = before
+    return (
+        command,
+        at,
+        account,
+        amount + amount_before,
+        held + held_before,
+        max((one for one in (least, least_before) if one is not None), default=None),
+        min((one for one in (most, most_before) if one is not None), default=None),
+        guard.in_use or in_use,
+        max(guard.bearer, bearer),
+    )
 
 
 def _array(parts: Any) -> str:

@@ -112,7 +112,7 @@ class House:
         for home in self.households:
             name = home.service.name
             home.meter.begin()
-            for measure in (home.meter.measure_store, home.meter.measure_lag):
+            for measure in (home.meter.measure_store, home.meter.measure_lag, *home.service.chores):
                 self._tasks.append(asyncio.create_task(self._look_after(measure), name=f"{name} caretaker"))
             self._workers += [
                 Worker(f"{name} relay", self._unless_spent(home.relay.step), home.relay.wait),

@@ -103,6 +103,8 @@ class Service:
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
     `access` is its Cedar rules; `performers` carry out due commands that reach outside; `urgent` are the actions that
     are taken even from the last room on the disk.
+    `access` is its Cedar rules; `performers` carry out due commands that reach outside.
+    `chores` are done again and again, about once a second; one that fails is done again like any other.
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     """
 
@@ -117,6 +119,7 @@ class Service:
     performers: Mapping[type, Performer] = field(default_factory=dict)
     before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
     urgent: frozenset[str] = frozenset()
+    chores: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property
     def topics(self) -> Sequence[str]:

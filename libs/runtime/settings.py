@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     )
     log_style: Literal["human", "json"] = Field("human", description="Logs for people, or one JSON object a line.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    books_drift_limit_fen: int = Field(
+        0, ge=0, description="Money stops moving when the books disagree with themselves by more than this."
+    )
+    books_full_audit_s: float = Field(
+        600.0, gt=0, description="How often the whole journal is folded anew, in seconds."
+    )
     trace_sample: bool = Field(False, description="Record every span instead of only passing the trace context on.")
 
     @property

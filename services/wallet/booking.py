@@ -4,7 +4,7 @@ Each guard stands here under a name of its own, and so does each movement: what 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 from libs.eventsourcing.store import Declined
 from libs.kernel import Refused
@@ -23,7 +23,7 @@ from services.wallet.domain.money import (
 )
 from services.wallet.domain.payment import events as payment
 from services.wallet.domain.payment.state import Payment
-from services.wallet.domain.purse import events as purse_events
+from services.wallet.domain.purse import events as purse
 from services.wallet.domain.purse.state import Purse
 from services.wallet.domain.topup import events as topup
 from services.wallet.domain.topup.state import TopUpState
@@ -51,6 +51,11 @@ def settles_hold() -> Guard:
     return Guard(least_fen=None)
 
 
+def emptied() -> Guard:
+    """All of it goes: what is left afterwards is nothing, or somebody moved money since it was counted."""
+    return Guard(least_fen=0, most_fen=0)
+
+
 def still_there() -> Guard:
     """What was paid in by mistake can be taken back while it has not been spent."""
     return Guard(least_fen=0)
@@ -59,21 +64,70 @@ def still_there() -> Guard:
 # --- purses: no money moves, but accounts open, stop and change their card ---
 
 
-def book_purse(facts: Sequence[purse_events.Event], after: Purse) -> Booking | None:
-    if after.opened_at is None or after.card is None:
-        return None
+def book_purse(facts: Sequence[purse.Event], after: Purse) -> Booking | None:
+    entries = tuple(_purse_entries(facts))
+    if after.opened_at is None or after.card is None or all(isinstance(fact, _MOVES_ONLY_MONEY) for fact in facts):
+        return Booking(entries=entries) if entries else None
     holding = HoldingId(after.card.card_id.partition(".")[0])
-    return Booking(standings=(standing_of(holding, after),)) if facts else None
+    return Booking(entries=entries, standings=(standing_of(holding, after),))
 
 
-def standing_of(holding: HoldingId, purse: Purse) -> Standing:
+_MOVES_ONLY_MONEY = (
+    purse.LoadPaid, purse.LoadConfirmed, purse.LoadReversed, purse.LoadFoundLate, purse.LoadUncertain,
+    purse.CoolingBegun, purse.CoolingExtended, purse.ChipSettled, purse.ChipForfeited, purse.AccountPaidOut,
+)  # fmt: skip
+
+
+def _purse_entries(facts: Sequence[purse.Event]) -> Iterator[Entry]:
+    for fact in facts:
+        city = city_of(fact.holding_id)
+        on_its_way = chart.suspense(city, "loads")
+        match fact:
+            case purse.LoadPaid():
+                yield _moved(f"{fact.load_id}/paid", "load-paid", chart.channel(city, fact.channel), on_its_way, fact)
+            case purse.LoadConfirmed():
+                yield _moved(fact.load_id, f"load/{fact.origin}", on_its_way, chart.purse(fact.card_id), fact)
+            case purse.LoadReversed(how="expired"):
+                yield _moved(fact.load_id, "load-expired", on_its_way, chart.refund(fact.holding_id), fact)
+            case purse.LoadReversed():
+                till = chart.channel(city, fact.channel)
+                yield _moved(fact.load_id, "load-reversed", on_its_way, till, fact)
+            case purse.LoadFoundLate():
+                chip = chart.purse(fact.card_id)
+                yield _moved(f"{fact.load_id}/late", "load-found-late", chart.issuer_loss(city), chip, fact)
+            case purse.ChipSettled(amount_fen=fen) if fen:
+                to = (
+                    Posting(chart.online(fact.holding_id), fen, guard=settles_hold())
+                    if fact.to == "account"
+                    else Posting(chart.refund(fact.holding_id), fen)
+                )
+                yield Entry(f"{fact.card_id}/settled", "transfer", (Posting(chart.purse(fact.card_id), -fen), to))
+            case purse.AccountPaidOut() if fact.total_fen:
+                parts = (
+                    Posting(chart.online(fact.holding_id), -fact.total_fen, guard=emptied()),
+                    Posting(chart.channel(city, fact.outlet), fact.cash_fen),
+                    Posting(chart.refund(fact.holding_id), fact.bank_fen),
+                    Posting(chart.suspense(city, "unspent-vouchers"), fact.voucher_fen),
+                    Posting(chart.fee(city), fact.fee_fen),
+                )
+                legs = tuple(leg for leg in parts if leg.amount_fen)
+                yield Entry(f"{fact.card_id}/paid-out", "pay-out", legs)
+            case _:
+                pass  # Nothing moves.
+
+
+def _moved(reference: str, kind: str, from_: str, to: str, fact: Any) -> Entry:
+    return Entry(reference, kind, (Posting(from_, -fact.amount_fen), Posting(to, fact.amount_fen)))
+
+
+def standing_of(holding: HoldingId, now: Purse) -> Standing:
     """With which card the account is used, until when, and when not."""
-    assert purse.card is not None
-    stopped = purse.freeze if purse.freeze is not None and purse.freeze.card_id == purse.card.card_id else None
-    open_until = purse.card.valid_to if purse.ended_at is None else min(purse.ended_at, purse.card.valid_to)
+    assert now.card is not None
+    stopped = now.freeze if now.freeze is not None and now.freeze.card_id == now.card.card_id else None
+    open_until = now.card.valid_to if now.ended_at is None else min(now.ended_at, now.card.valid_to)
     return Standing(
         account=chart.online(holding),
-        bearer=purse.card.card_id,
+        bearer=now.card.card_id,
         open_until=open_until,
         stopped_from=stopped.at if stopped else None,
         stopped_until=stopped.until if stopped else None,

@@ -119,15 +119,54 @@ class PaymentRefunded(Contract, type="wallet.PaymentRefunded.v1"):
     at: datetime
 
 
+class LoadPaid(Contract, type="wallet.LoadPaid.v1"):
+    """Money was paid in for the chip's own purse, and is on its way there."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    load_id: str
+    channel: str
+    amount_fen: int
+    at: datetime
+
+
+class LoadEnded(Contract, type="wallet.LoadEnded.v1"):
+    """It is known what became of a load."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    load_id: str
+    outcome: str
+    """`confirmed`, `reversed`, or `uncertain` until the chip is met again."""
+    how: str
+    """Who knows: the `terminal`, the chip's `counter`, or nobody until it `expired`."""
+    at: datetime
+
+
+class ChipSettled(Contract, type="wallet.ChipSettled.v1"):
+    """What an old chip held has moved, once."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    amount_fen: int
+    to: str
+    """`account`, `payable` at a counter, or `nobody` for an anonymous chip that was lost."""
+    at: datetime
+
+
+class AccountPaidOut(Contract, type="wallet.AccountPaidOut.v1"):
+    """An account was emptied: each part went back to where it came from."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    cash_fen: int
+    bank_fen: int
+    voucher_fen: int
+    fee_fen: int
+    at: datetime
+
+
 TELLS = (
-    PurseOpened,
-    PurseFrozen,
-    PurseReleased,
-    AccountMoved,
-    AccountToppedUp,
-    TopUpReversed,
-    PaymentAuthorised,
-    PaymentCaptured,
-    PaymentReleased,
-    PaymentRefunded,
-)
+    PurseOpened, PurseFrozen, PurseReleased, AccountMoved, AccountToppedUp, TopUpReversed, PaymentAuthorised,
+    PaymentCaptured, PaymentReleased, PaymentRefunded, LoadPaid, LoadEnded, ChipSettled, AccountPaidOut,
+)  # fmt: skip

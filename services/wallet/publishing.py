@@ -23,10 +23,60 @@ def tell_of_purse(fact: purse.Event) -> Contract | None:
             return told.AccountMoved(
                 holding_id=fact.holding_id, old_card_id=fact.old_card_id, card_id=fact.card_id, at=fact.at
             )
+        case purse.LoadPaid():
+            return told.LoadPaid(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                load_id=fact.load_id,
+                channel=fact.channel,
+                amount_fen=fact.amount_fen,
+                at=fact.at,
+            )
+        case purse.LoadConfirmed():
+            return _load_ended(fact, "confirmed", fact.how)
+        case purse.LoadReversed():
+            return _load_ended(fact, "reversed", fact.how)
+        case purse.LoadUncertain():
+            return _load_ended(fact, "uncertain", "terminal")
+        case purse.LoadFoundLate():
+            return _load_ended(fact, "confirmed", "counter")
+        case purse.ChipSettled():
+            return told.ChipSettled(
+                holding_id=fact.holding_id, card_id=fact.card_id, amount_fen=fact.amount_fen, to=fact.to, at=fact.at
+            )
+        case purse.ChipForfeited():
+            return told.ChipSettled(
+                holding_id=fact.holding_id, card_id=fact.card_id, amount_fen=0, to="nobody", at=fact.at
+            )
+        case purse.AccountPaidOut():
+            return told.AccountPaidOut(
+                holding_id=fact.holding_id,
+                card_id=fact.card_id,
+                cash_fen=fact.cash_fen,
+                bank_fen=fact.bank_fen,
+                voucher_fen=fact.voucher_fen,
+                fee_fen=fact.fee_fen,
+                at=fact.at,
+            )
         case purse.CardNoted() | purse.CardEnded():
             return None  # Issuance said so first.
+        case purse.CoolingBegun() | purse.CoolingExtended():
+            return None  # Waiting is nobody's business.
         case _:
             assert_never(fact)
+
+
+def _load_ended(
+    fact: purse.LoadConfirmed | purse.LoadReversed | purse.LoadUncertain | purse.LoadFoundLate, outcome: str, how: str
+) -> Contract:
+    return told.LoadEnded(
+        holding_id=fact.holding_id,
+        card_id=fact.card_id,
+        load_id=fact.load_id,
+        outcome=outcome,
+        how=how,
+        at=fact.at,
+    )
 
 
 def tell_of_payment(fact: payment.Event) -> Contract | None:

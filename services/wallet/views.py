@@ -5,11 +5,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from libs.ledger.entry import Balance
+from libs.ledger.entry import Balance, Line
 from services.ids import CardId
 from services.wallet.domain.bylaw import WalletBylaw
+from services.wallet.domain.naming import LoadId
 from services.wallet.domain.payment.state import Asked
-from services.wallet.domain.purse.decider import CardOfYesterday, CardUnknown
+from services.wallet.domain.purse.decider import CardOfYesterday, CardUnknown, LoadUnknown
 from services.wallet.domain.purse.state import Purse
 from services.wallet.domain.topup.state import Paid
 
@@ -61,6 +62,80 @@ class PaymentView(BaseModel):
     refunded_fen: int
     authorised_at: datetime
     expires_at: datetime
+
+
+class LoadView(BaseModel):
+    """A load of the chip's own purse."""
+
+    load_id: str
+    status: Literal["pending", "uncertain", "confirmed", "reversed"]
+    amount_fen: int
+
+
+class ContactView(BaseModel):
+    """What is known after a contact with the chip."""
+
+    card_id: str
+    loads: list[LoadView]
+    """The last loads, oldest first."""
+    pending: bool
+    """Whether one of them is still not known to be on the chip."""
+
+
+class PaidOutView(BaseModel):
+    """What was left on an account, and where it went."""
+
+    card_id: str
+    cash_fen: int
+    """Handed over at the counter."""
+    bank_fen: int
+    """To be sent back to the bank account that it came from."""
+    voucher_fen: int
+    """Of vouchers, which nobody gets."""
+    fee_fen: int
+
+
+class StatementLine(BaseModel):
+    """What one entry did to an account."""
+
+    at: datetime
+    kind: str
+    reference: str
+    amount_fen: int
+    held_fen: int
+    others: list[str]
+    """The accounts on the other side."""
+
+
+class StatementView(BaseModel):
+    """A page of an account's statement, oldest first."""
+
+    account: str
+    balance_fen: int
+    """What the account holds now, whichever page this is."""
+    held_fen: int
+    lines: list[StatementLine]
+    next: str = ""
+    """Where the next page begins; empty on the last one."""
+
+
+def statement_line(line: Line) -> StatementLine:
+    return StatementLine(
+        at=line.at,
+        kind=line.kind,
+        reference=line.reference,
+        amount_fen=line.amount_fen,
+        held_fen=line.held_fen,
+        others=list(line.others),
+    )
+
+
+def load_view(load_id: str, purse: Purse) -> LoadView:
+    """How a load stands. Raises LoadUnknown for one that is long past."""
+    outcome, fen = purse.outcome_of(LoadId(load_id)), purse.amount_of(LoadId(load_id))
+    if outcome is None or fen is None:
+        raise LoadUnknown(load_id=load_id)
+    return LoadView.model_validate({"load_id": load_id, "status": outcome, "amount_fen": fen})
 
 
 def purse_view(

@@ -8,12 +8,15 @@ from typing import Any
 
 from libs.eventsourcing.desk import Aggregate
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import Auditor
 from libs.runtime.citypack import CityPacks
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
 from services.wallet import booking, publishing
 from services.wallet.adapters.bylaws import WalletBylaws
+from services.wallet.adapters.terminals import NoTerminals
 from services.wallet.contracts import TELLS
+from services.wallet.domain import chart
 from services.wallet.domain.naming import holding_of_money
 from services.wallet.domain.payment import commands as payment_commands
 from services.wallet.domain.payment import events as payment_events
@@ -21,13 +24,14 @@ from services.wallet.domain.payment.decider import payments
 from services.wallet.domain.payment.state import Payment, Unasked
 from services.wallet.domain.purse import commands as purse_commands
 from services.wallet.domain.purse import events as purse_events
-from services.wallet.domain.purse.commands import FreezePurse
+from services.wallet.domain.purse.commands import EndCard, EndCooling, FreezePurse, SucceedCard
 from services.wallet.domain.purse.decider import purses
 from services.wallet.domain.purse.state import Purse
 from services.wallet.domain.topup import commands as top_up_commands
 from services.wallet.domain.topup import events as top_up_events
 from services.wallet.domain.topup.decider import top_ups
 from services.wallet.domain.topup.state import TopUpState
+from services.wallet.ports import Terminals
 from services.wallet.reactions import HEARS, REACTIONS
 from services.wallet.routes import router
 from services.wallet.routes.hands import Hands
@@ -77,23 +81,47 @@ def check_bylaws(packs: CityPacks) -> None:
     WalletBylaws(packs)
 
 
-def build(platform: Platform) -> Service:
+def build(platform: Platform, terminals: Terminals | None = None) -> Service:
     bylaws = WalletBylaws(platform.packs)
     ledger = platform.ledger("wallet")
+    terminals = terminals or NoTerminals()
 
-    def brief(command: Any, state: Any, at: datetime) -> Any:
-        """Whether a report freezes the account is the city's decision."""
-        if isinstance(command, FreezePurse) and state.programme:
-            return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
+    async def brief(command: Any, state: Any, at: datetime) -> Any:
+        """The city's rules, and for a chip that moves its money what the books and the terminals say."""
+        match command:
+            case FreezePurse() | SucceedCard() | EndCard() if state.programme or hasattr(command, "programme"):
+                programme = state.programme or getattr(command, "programme", "")
+                return replace(command, under=bylaws.at(city_of(command.holding_id), programme, at))
+            case EndCooling():
+                account, chip = chart.online(command.holding_id), chart.purse(command.card_id)
+                balances = await ledger.balances([account, chip])
+                rules = bylaws.at(city_of(command.holding_id), state.programme, at)
+                shadow = balances[chip].balance_fen
+                room = rules is not None and balances[account].balance_fen + shadow <= rules.account_cap_fen
+                return replace(
+                    command,
+                    at=at,
+                    batches_in=await terminals.all_in(command.card_id, command.ends_at),
+                    shadow_fen=shadow,
+                    account_has_room=room,
+                )
         return command
 
+    def report(drift_fen: int, faults: int, entries: int) -> None:
+        platform.telemetry.books_drift.labels("wallet").set(drift_fen)
+        platform.telemetry.books_faults.labels("wallet").set(faults)
+        platform.telemetry.books_entries.labels("wallet").set(entries)
+
+    settings = platform.settings
+    auditor = Auditor(ledger, platform.monotonic, report, settings.books_drift_limit_fen, settings.books_full_audit_s)
     desks = Desks([PURSE, PAYMENT, TOP_UP], ledger, platform.city, brief)
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city)),
+        router=router(Hands(desks, ledger, bylaws, platform.city, auditor)),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=HEARS,
         reactions=REACTIONS,
+        chores=(auditor.look,),
     )

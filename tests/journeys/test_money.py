@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from libs.testing.town import Town
@@ -36,6 +37,18 @@ async def pay(
 ) -> dict[str, Any]:
     body = {"card_id": card, "amount_fen": fen, "reference": sale, "capture": capture}
     return await town.post(who, "/v1/payments", body, expect=expect)
+
+
+async def a_new_card(town: Town, card: str) -> str:
+    """The lost card's successor, in its holder's hand."""
+    await town.post(ICBC, f"/v1/cards/{card}/written-reports", SIGNED)
+    await town.post(ICBC, f"/v1/cards/{card}/reissues", SIGNED)
+    await town.drain()
+    await produced(town, "citizen-card", CENTRE, VENDOR, at=ICBC)
+    new = card.replace(".1", ".2")
+    await town.post(ICBC, f"/v1/cards/{new}/hand-overs", SIGNED)
+    await town.drain()
+    return new
 
 
 async def money(town: Town, card: str) -> tuple[int, int]:
@@ -226,3 +239,97 @@ async def test_a_hold_expires_at_its_own_hour(open_town: Open) -> None:
 
 def an_hour_before(moment: str) -> str:
     return (datetime.fromisoformat(moment) - timedelta(hours=1)).isoformat()
+
+
+def a_load(fen: int, reference: str, counter: int, balance_fen: int = 0) -> dict[str, Any]:
+    return {
+        "amount_fen": fen, "origin": "cash", "reference": reference, "counter": counter, "balance_fen": balance_fen,
+    }  # fmt: skip
+
+
+@pytest.mark.requirement("R95")
+async def test_a_chip_is_loaded_in_two_steps_and_what_nobody_knew_is_read_from_it(town: Town) -> None:
+    card = await a_wallet(town)
+    loads = f"/v1/cards/{card}/loads"
+    first = (await town.post(HALL, loads, a_load(5_000, "l-1", 0)))["load_id"]
+    assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["purse_fen"] == 0, "paid, and not yet on the chip"
+    done = await town.post(HALL, f"/v1/loads/{first}/outcomes", {"outcome": "loaded", "counter": 1})
+    assert done["status"] == "confirmed"
+    assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["purse_fen"] == 5_000
+    second = (await town.post(ICBC, loads, a_load(2_000, "l-2", 1, 5_000)))["load_id"]
+    await town.post(ICBC, f"/v1/loads/{second}/outcomes", {"outcome": "unknown"})
+    met = await town.post(BUS, f"/v1/cards/{card}/contacts", {"counter": 2})
+    assert [(load["status"], load["amount_fen"]) for load in met["loads"]] == [
+        ("confirmed", 5_000), ("confirmed", 2_000),
+    ]  # fmt: skip
+    assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["purse_fen"] == 7_000
+    much = await town.post(HALL, loads, a_load(93_001, "l-3", 2, 7_000), expect=409)
+    assert (much["code"], "93000 fen" in much["detail"]) == ("above-the-purse-cap", True)
+    strange = await town.post(HALL, loads, a_load(100, "l-2", 2, 7_000), expect=201)
+    assert strange["status"] == "pending", "another counter's receipts have numbers of their own"
+
+
+@pytest.mark.requirement("R63", "R68")
+async def test_an_old_chips_money_comes_to_the_new_card_once_and_what_is_left_is_paid_out(open_town: Open) -> None:
+    async with open_town() as town:
+        card = await a_wallet(town, 10_000)
+        load = (await town.post(HALL, f"/v1/cards/{card}/loads", a_load(3_000, "l-1", 0)))["load_id"]
+        await town.post(HALL, f"/v1/loads/{load}/outcomes", {"outcome": "loaded", "counter": 1})
+        new = await a_new_card(town, card)
+        assert await money(town, new) == (10_000, 0), "the chip cools: late taps may still come"
+        await town.advance("2026-10-20T12:00:00+08:00")
+        assert await money(town, new) == (13_000, 0)
+        await pay(town, new, 500, "s-1")
+        await town.post(ICBC, f"/v1/cards/{new}/cancellations", SIGNED | {"reason": "moved_away"})
+        await town.drain()
+        assert (await pay(town, new, 1, "s-2", expect=409))["code"] == "money-stopped"
+        left = await town.post(HALL, f"/v1/cards/{new}/pay-outs", SIGNED)
+        assert (left["cash_fen"], left["bank_fen"], left["voucher_fen"], left["fee_fen"]) == (12_500, 0, 0, 0)
+        assert await town.post(HALL, f"/v1/cards/{new}/pay-outs", SIGNED) == left
+        assert (await town.get(HALL, f"/v1/cards/{new}/statement"))["balance_fen"] == 0
+
+
+async def test_a_load_that_nobody_knows_about_goes_back_at_its_last_hour(open_town: Open) -> None:
+    async with open_town() as town:
+        card = await a_wallet(town)
+        load = (await town.post(HALL, f"/v1/cards/{card}/loads", a_load(3_000, "l-1", 0)))["load_id"]
+        await town.post(HALL, f"/v1/loads/{load}/outcomes", {"outcome": "unknown"})
+        await town.advance("2026-11-10T12:00:00+08:00")
+        met = await town.post(HALL, f"/v1/cards/{card}/contacts", {"counter": 0})
+        assert [load["status"] for load in met["loads"]] == ["reversed"]
+
+
+async def test_a_statement_is_read_page_by_page_and_as_a_file(town: Town) -> None:
+    card = await a_wallet(town, 10_000)
+    for nth in range(4):
+        await pay(town, card, nth + 1, f"s-{nth}", SHOP)
+    first = await town.get(HALL, f"/v1/cards/{card}/statement", limit="5")
+    rest = await town.get(HALL, f"/v1/cards/{card}/statement", limit="5", after=first["next"])
+    amounts = [line["amount_fen"] for line in (*first["lines"], *rest["lines"])]
+    assert (amounts, rest["next"]) == ([10_000, 0, -1, 0, -2, 0, -3, 0, -4], "")
+    file = await town.call(HALL, "GET", f"/v1/cards/{card}/statement.csv", params={"limit": "2"})
+    head, top_up, *_ = file.text.splitlines()
+    assert head == "at,kind,reference,amount_fen,held_fen,others"
+    assert top_up.endswith(",10000,0,channel:330900/zs-hall")
+    assert file.headers["link"].endswith('; rel="next"')
+    hers = await town.get(SHOP, "/v1/cities/330900/merchants/zs-shop/statement", limit="500")
+    assert {line["kind"] for line in hers["lines"]} == {"payment"}
+    await town.get(SHOP, "/v1/cities/330900/merchants/zs-bus/statement", expect=403)
+    assert (await town.get(HALL, f"/v1/cards/{card}/statement", after="x", expect=422))["code"] == "cursor-unreadable"
+
+
+async def test_money_stops_when_the_books_drift_and_moves_again_when_they_are_mended(open_town: Open) -> None:
+    async with open_town(books_full_audit_s=0.1) as town:
+        card = await a_wallet(town, 10_000)
+        connection = await asyncpg.connect(town.settings.database_url)
+        await connection.execute("update wallet.account set balance_fen = balance_fen + 1")
+        await asyncio.sleep(2.5)
+        assert (await pay(town, card, 1, "s-1", expect=503))["code"] == "money-halted"
+        assert 'citycard_books_drift_fen{service="wallet"} 1.0' in (await town.web.get("/metrics")).text
+        await town.post(HOTLINE, f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"})
+        await town.drain()
+        assert (await town.get(HALL, f"/v1/cards/{card}/purse"))["status"] == "frozen", "a report is heard all the same"
+        await connection.execute("update wallet.account set balance_fen = balance_fen - 1")
+        await connection.close()
+        await asyncio.sleep(2.5)
+        assert (await pay(town, card, 1, "s-1", expect=409))["code"] == "money-stopped"

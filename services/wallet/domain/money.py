@@ -39,3 +39,7 @@ class AboveTheCap(Clash):
 
 class AlreadyBooked(Clash):
     """The books know this movement already under another request; look at the statement."""
+
+
+class ReferenceReused(Unfit):
+    """The reference {reference} was used before for something else; every act needs a reference of its own."""

@@ -2,6 +2,8 @@
 
 from fastapi import APIRouter
 
+from services.wallet.routes.books import books
+from services.wallet.routes.chip import chip
 from services.wallet.routes.counter import counter
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.till import till
@@ -11,5 +13,7 @@ def router(hands: Hands) -> APIRouter:
     """All doors of the wallet."""
     routes = APIRouter(tags=["wallet"])
     counter(routes, hands)
+    chip(routes, hands)
     till(routes, hands)
+    books(routes, hands)
     return routes

@@ -80,3 +80,33 @@ class RefundBody(Body):
 
 class NothingToAdd(Body):
     """An empty body."""
+
+
+LoadPath = Annotated[str, Path(description="The load, as its receipt named it.")]
+Counter = Annotated[int, Field(ge=0, lt=2**16, description="The chip's load counter, two bytes.")]
+
+
+class LoadBody(Body):
+    """Money paid in for the chip's own purse, and what the chip says before it is loaded."""
+
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    origin: Literal["cash", "bank_account", "voucher"]
+    reference: Reference
+    counter: Counter
+    balance_fen: Annotated[int, Field(ge=0, le=AMOUNT_MAX_FEN)]
+    """What the chip holds, as it says."""
+
+
+class OutcomeBody(Body):
+    """What became of a load, as the terminal saw it."""
+
+    outcome: Literal["loaded", "not_loaded", "unknown"]
+    counter: Counter | None = None
+    """The chip's load counter afterwards, if the terminal could still read it."""
+
+
+class ContactBody(Body):
+    """A terminal has met the chip."""
+
+    counter: Counter

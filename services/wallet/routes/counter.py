@@ -12,16 +12,18 @@ from services.ids import CardId, IdMistyped, holding_of
 from services.wallet.domain import chart, money
 from services.wallet.domain.bylaw import Origin
 from services.wallet.domain.naming import TopUpId, holding_of_money, top_up_id
-from services.wallet.domain.payment.decider import ReferenceReused
+from services.wallet.domain.origin import Movement, parts_of
 from services.wallet.domain.purse import decider as purses
-from services.wallet.domain.purse.commands import OpenPurse
+from services.wallet.domain.purse.commands import OpenPurse, PayOut
 from services.wallet.domain.purse.state import Purse
 from services.wallet.domain.topup import decider as top_ups
 from services.wallet.domain.topup.commands import ReverseTopUp, TopUp
 from services.wallet.domain.topup.state import Paid, TopUpState
 from services.wallet.routes.bodies import CardPath, OpeningBody, ReversalBody, TopUpBody, TopUpPath
 from services.wallet.routes.hands import Hands
-from services.wallet.views import PurseView, TopUpView, purse_view, top_up_view
+from services.wallet.views import PaidOutView, PurseView, TopUpView, purse_view, top_up_view
+
+PAGE = 1_000
 
 
 def counter(routes: APIRouter, hands: Hands) -> None:
@@ -69,7 +71,8 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         status_code=201,
         responses=refusals(
             IdMistyped, purses.NoWalletHere, purses.WrongPlace, top_ups.TopUpOutOfBounds, top_ups.AlreadyReversed,
-            ReferenceReused, money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard, money.AboveTheCap,
+            money.ReferenceReused, money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard,
+            money.AboveTheCap,
         ),
         dependencies=[allowed("wallet:top-up")],
     )  # fmt: skip
@@ -116,6 +119,55 @@ def counter(routes: APIRouter, hands: Hands) -> None:
             )
 
         return paid_in(await hands.decide("topup", top_up_id, ask, call))
+
+    @routes.post(
+        "/v1/cards/{card_id}/pay-outs",
+        status_code=201,
+        responses=refusals(
+            IdMistyped, purses.CardUnknown, purses.StillInUse, purses.NoWalletHere, purses.MoneyStillHeld,
+            purses.WrongPlace, purses.DocumentNotAccepted, money.WalletNotOpened,
+        ),
+        dependencies=[allowed("wallet:pay-out")],
+    )  # fmt: skip
+    async def fetch_what_is_left(card_id: CardPath, said: OpeningBody, call: Call) -> PaidOutView:
+        """The card has ended: each part goes back to where it came from, and what vouchers are left to nobody (R68)."""
+        holding = holding_of(card_id)
+        account, city = chart.online(holding), city_of(holding)
+
+        async def ask(now: Purse, at: datetime) -> PayOut:
+            parts = parts_of(await movements(account))
+            return PayOut(
+                holding_id=holding,
+                card_id=CardId(card_id),
+                place=bylaws.place(city, call.caller.outlet),
+                document=said.document,
+                at=at,
+                cash_fen=parts[Origin.CASH],
+                bank_fen=parts[Origin.BANK_ACCOUNT],
+                voucher_fen=parts[Origin.VOUCHER],
+                held_fen=(await hands.ledger.balances([account]))[account].held_fen,
+                under=bylaws.at(city, now.programme, at),
+            )
+
+        fact = (await hands.decide("purse", holding, ask, call)).paid_out
+        return PaidOutView(
+            card_id=card_id,
+            cash_fen=fact.cash_fen,
+            bank_fen=fact.bank_fen,
+            voucher_fen=fact.voucher_fen,
+            fee_fen=fact.fee_fen,
+        )
+
+    async def movements(account: str) -> list[Movement]:
+        found: list[Movement] = []
+        after = (-1, 0)
+        while lines := await hands.ledger.statement(account, after, PAGE):
+            found += [
+                Movement(kind=line.kind, about=line.reference.partition("/")[0], amount_fen=line.amount_fen)
+                for line in lines
+            ]
+            after = (lines[-1].shard, lines[-1].position)
+        return found
 
     async def shown(card_id: str, purse: Purse) -> PurseView:
         holding, at = holding_of(card_id), hands.city.now()

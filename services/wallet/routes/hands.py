@@ -8,6 +8,7 @@ from typing import Any
 from libs.kernel import Unfit
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import Auditor
 from libs.ledger.entry import Ledger
 from libs.runtime.service import Desks
 from libs.web.call import CallContext
@@ -31,6 +32,7 @@ class Hands:
     ledger: Ledger
     bylaws: WalletBylaws
     city: Clock
+    auditor: Auditor
     _programmes: dict[HoldingId, str] = field(default_factory=dict)
 
     async def programme_of(self, holding: HoldingId) -> str:
@@ -57,7 +59,8 @@ class Hands:
         return name
 
     async def decide(self, category: str, key: str, ask: Any, call: CallContext, reason: str = "") -> Any:
-        """Have it decided, booked and stored; the state right after it."""
+        """Have it decided, booked and stored; the state right after it. Raises MoneyHalted while the books drift."""
+        self.auditor.refuse_if_drifting()
         city = city_of(key)
         receipt = await call.handle(
             self.desks[category], key, ask, city=city, reason=reason, correlation=key.partition(".")[0]

@@ -31,7 +31,7 @@ def till(routes: APIRouter, hands: Hands) -> None:
         "/v1/payments",
         status_code=201,
         responses=refusals(
-            IdMistyped, MerchantUnknown, NoWalletHere, payments.ReferenceReused, money.FundsShort,
+            IdMistyped, MerchantUnknown, NoWalletHere, money.ReferenceReused, money.FundsShort,
             money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard,
         ),
         dependencies=[allowed("wallet:pay")],
@@ -106,7 +106,7 @@ def till(routes: APIRouter, hands: Hands) -> None:
         "/v1/payments/{payment_id}/refunds",
         status_code=201,
         responses=refusals(
-            IdMistyped, payments.PaymentUnknown, payments.MoreThanCaptured, payments.ReferenceReused,
+            IdMistyped, payments.PaymentUnknown, payments.MoreThanCaptured, money.ReferenceReused,
         ),
         dependencies=[allowed("wallet:pay")],
     )  # fmt: skip

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from libs.eventsourcing.store import Store
+from libs.ledger.auditor import Auditor, MoneyHalted
 from libs.ledger.entry import Balance, Entry, EntryUnfit, Ledger, Posting
 from libs.ledger.memory import MemoryLedger
 from libs.ledger.postgres import PostgresLedger, ddl
@@ -92,3 +93,83 @@ async def test_the_drift_is_the_sum_of_all_differences(pool: asyncpg.Pool) -> No
 def test_what_is_no_entry_cannot_even_be_written(reference: str, postings: tuple[Posting, ...]) -> None:
     with pytest.raises(EntryUnfit):
         Entry(reference, "move", postings)
+
+
+@pytest.fixture
+async def hers(pool: asyncpg.Pool) -> AsyncIterator[tuple[PostgresLedger, str]]:
+    """Books with one account and two entries."""
+    async with own_schema(pool, "auditor", ddl) as schema:
+        ledger = PostgresLedger(pool, schema, StandingClock(WRITTEN_AT))
+        await pool.execute(f"insert into {schema}.account (id, bearer) values ($1, '')", HERS)
+        await ledger.post(post(paid_in("c", 500)))
+        await ledger.post(post(paid("p", 200)))
+        yield ledger, schema
+
+
+async def test_an_auditor_finds_drift_stops_money_and_lets_it_move_again_when_it_is_mended(
+    pool: asyncpg.Pool, hers: tuple[PostgresLedger, str]
+) -> None:
+    ledger, schema = hers
+    told: list[tuple[int, int, int]] = []
+    auditor = Auditor(ledger, lambda: 0.0, lambda *figures: told.append(figures))
+    await auditor.look()
+    auditor.refuse_if_drifting()
+    await pool.execute(f"update {schema}.account set balance_fen = balance_fen + 7")
+    await auditor.look()
+    auditor.refuse_if_drifting()  # Nothing touched the account since; the next full look would find it.
+    await ledger.post(post(paid("q", 1)))
+    await auditor.look()
+    with pytest.raises(MoneyHalted):
+        auditor.refuse_if_drifting()
+    await auditor.look()
+    assert auditor.halted, "what was wrong stays suspect"
+    await pool.execute(f"update {schema}.account set balance_fen = balance_fen - 7")
+    await auditor.look()
+    auditor.refuse_if_drifting()
+    assert told == [(0, 0, 2), (0, 0, 2), (7, 0, 3), (7, 0, 3), (0, 0, 3)]
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "update {s}.account set balance_fen = balance_fen + 1",
+        "update {s}.folded set balance_fen = balance_fen + 1 where account = 'merchant:bus'",
+        "update {s}.entry set amounts_fen[1] = 0 where reference = 'c'",
+        "delete from {s}.entry where reference = 'c'",
+    ],
+)
+async def test_a_full_look_finds_what_no_later_entry_touches(
+    pool: asyncpg.Pool, hers: tuple[PostgresLedger, str], tampering: str
+) -> None:
+    ledger, schema = hers
+    now = 0.0
+    auditor = Auditor(ledger, lambda: now, lambda *_: None, full_every_s=60)
+    await auditor.look()
+    await pool.execute(tampering.format(s=schema))
+    await auditor.look()
+    assert not auditor.halted
+    now = 60.0
+    await auditor.look()
+    assert auditor.halted
+
+
+async def test_a_new_entry_that_is_broken_is_found_at_once_and_not_forgotten(
+    pool: asyncpg.Pool, hers: tuple[PostgresLedger, str]
+) -> None:
+    ledger, schema = hers
+    auditor = Auditor(ledger, lambda: 0.0, lambda *_: None)
+    await auditor.look()
+    await ledger.post(post(paid("q", 1)))
+    await pool.execute(f"update {schema}.entry set kind = 'gift' where reference = 'q'")
+    for _ in range(2):
+        await auditor.look()
+        assert auditor.last.unbalanced == ["q"]
+
+
+async def test_a_drift_below_the_limit_stops_nobody(pool: asyncpg.Pool, hers: tuple[PostgresLedger, str]) -> None:
+    ledger, schema = hers
+    await pool.execute(f"update {schema}.account set balance_fen = balance_fen + 7")
+    for limit, halted in ((7, False), (6, True)):
+        auditor = Auditor(ledger, lambda: 0.0, lambda *_: None, limit_fen=limit)
+        await auditor.look()
+        assert auditor.halted is halted

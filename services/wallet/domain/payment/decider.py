@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from libs.kernel import Clash, Decider, Due, Missing, Unfit
-from services.wallet.domain.money import amount
+from libs.kernel import Clash, Decider, Due, Missing
+from services.wallet.domain.money import ReferenceReused, amount
 from services.wallet.domain.payment.commands import Authorise, Capture, Command, ExpireHold, Refund, Release
 from services.wallet.domain.payment.events import (
     Event,
@@ -20,10 +20,6 @@ from services.wallet.domain.purse.decider import NoWalletHere
 
 class PaymentUnknown(Missing):
     """There is no payment {payment_id}; check the number."""
-
-
-class ReferenceReused(Unfit):
-    """The reference {reference} was used before for something else; every act needs a reference of its own."""
 
 
 class HoldClosed(Clash):

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from libs.kernel import event
 from services.ids import CardId, HoldingId
+from services.wallet.domain.bylaw import Origin
+from services.wallet.domain.naming import LoadId
 
 
 @event
@@ -72,4 +74,148 @@ class CardEnded:
     reason: str
 
 
-Event = CardNoted | PurseOpened | PurseFrozen | PurseReleased | CardSucceeded | CardEnded
+@event
+class LoadPaid:
+    """Money was paid in for the chip's own purse; the chip has still to take it.
+
+    `counter` is the chip's load counter before the load: what it says at the next contact settles what happened.
+    """
+
+    load_id: LoadId
+    holding_id: HoldingId
+    card_id: CardId
+    channel: str
+    reference: str
+    origin: Origin
+    amount_fen: int
+    counter: int
+    at: datetime
+    expires_at: datetime
+
+
+@event
+class LoadConfirmed:
+    """The chip has taken the money; `how` says who knows: the terminal, or the chip's counter at a later contact."""
+
+    load_id: LoadId
+    holding_id: HoldingId
+    card_id: CardId
+    origin: Origin
+    amount_fen: int
+    how: str
+    at: datetime
+
+
+@event
+class LoadUncertain:
+    """The card left before the terminal knew: nobody charges again, and the next contact tells."""
+
+    load_id: LoadId
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
+@event
+class LoadReversed:
+    """The chip has not taken the money: it goes back to the counter, or after the last hour to the holder."""
+
+    load_id: LoadId
+    holding_id: HoldingId
+    card_id: CardId
+    channel: str
+    origin: Origin
+    amount_fen: int
+    how: str
+    at: datetime
+
+
+@event
+class LoadFoundLate:
+    """A chip shows a load that had been given back after its last hour; the issuer bears it."""
+
+    load_id: LoadId
+    holding_id: HoldingId
+    card_id: CardId
+    amount_fen: int
+    at: datetime
+
+
+@event
+class CoolingBegun:
+    """A chip is out of use; its money moves when every tap that it made before has come in."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    ends_at: datetime
+    latest_at: datetime
+    refunds: bool
+
+
+@event
+class CoolingExtended:
+    """A terminal that may have taken the chip has not uploaded yet."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    ends_at: datetime
+
+
+@event
+class ChipSettled:
+    """What the chip held has moved, once: `to` the account of the new card, or `payable` at a counter."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    amount_fen: int
+    to: str
+    at: datetime
+
+
+@event
+class ChipForfeited:
+    """An anonymous chip was lost like cash."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
+@event
+class AccountPaidOut:
+    """The account is empty: cash over the counter, bank money to be sent back, unspent vouchers to nobody."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    cash_fen: int
+    bank_fen: int
+    voucher_fen: int
+    fee_fen: int
+    at: datetime
+
+    @property
+    def total_fen(self) -> int:
+        return self.cash_fen + self.bank_fen + self.voucher_fen + self.fee_fen
+
+
+Event = (
+    CardNoted
+    | PurseOpened
+    | PurseFrozen
+    | PurseReleased
+    | CardSucceeded
+    | CardEnded
+    | LoadPaid
+    | LoadConfirmed
+    | LoadUncertain
+    | LoadReversed
+    | LoadFoundLate
+    | CoolingBegun
+    | CoolingExtended
+    | ChipSettled
+    | ChipForfeited
+    | AccountPaidOut
+)

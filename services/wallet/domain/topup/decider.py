@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from libs.kernel import Clash, Decider, Forbidden, Missing, Unfit
-from services.wallet.domain.money import amount
-from services.wallet.domain.payment.decider import ReferenceReused
+from services.wallet.domain.money import ReferenceReused, amount
 from services.wallet.domain.purse.decider import NoWalletHere, WrongPlace
 from services.wallet.domain.topup.commands import Command, ReverseTopUp, TopUp
 from services.wallet.domain.topup.events import AccountToppedUp, Event, TopUpReversed
