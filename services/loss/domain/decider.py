@@ -225,7 +225,7 @@ def kept_call(asked: EnterCard | SucceedCard, desk: Desk) -> Sequence[Event]:
     )
     # A call that has lapsed unheard stops nothing.
     running = [clock for clock in under.clocks if under.ends(clock.term.window, kept.at).at > asked.at]
-    return [_stopped_by_call(call, clock, clock.covers) for clock in running]
+    return [_stopped_by_call(call, clock, clock.covers, {}) for clock in running]
 
 
 def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
@@ -249,7 +249,8 @@ def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
             recent = [call for call in desk.calls if asked.at - call < COUNTED_OVER]
             if len(recent) >= asked.under.pre_reports_max:
                 raise TooManyCalls(count=len(recent))
-            return [_stopped_by_call(asked, clock, covers) for clock, covers in fresh if covers]
+            cooling = _cooling_stops(asked.card_id, asked.at, desk)
+            return [_stopped_by_call(asked, clock, covers, cooling) for clock, covers in fresh if covers]
         case Superseded():
             return []
         case Ended():
@@ -299,7 +300,7 @@ def report(asked: ReportLoss, desk: Desk) -> Sequence[Event]:
                 if not asked.functions or function in asked.functions
             }
             fresh = [one for one in covers if one.function not in signed]
-            stops = _stops(fresh, asked.at, called, asked.under)
+            stops = _stops(fresh, asked.at, called, _cooling_stops(asked.card_id, asked.at, desk), asked.under)
             return [_signed(asked, stops)] if stops else []
         case Superseded():
             return []
@@ -640,7 +641,9 @@ def _of(card_id: CardId, desk: Desk) -> InUse | Resting | Lost | Superseded | En
             raise CardEnded(card_id=card_id)
 
 
-def _stopped_by_call(asked: PreReportLoss, clock: Clock, covers: Sequence[Covered]) -> LossPreReported:
+def _stopped_by_call(
+    asked: PreReportLoss, clock: Clock, covers: Sequence[Covered], cooling: Mapping[str, datetime]
+) -> LossPreReported:
     ends = asked.under.ends(clock.term.window, asked.at)
     return LossPreReported(
         holding_id=asked.holding_id,
@@ -650,7 +653,7 @@ def _stopped_by_call(asked: PreReportLoss, clock: Clock, covers: Sequence[Covere
         provisional=ends.provisional,
         warns_at=max(asked.at, ends.at - timedelta(hours=clock.term.warn_hours_before)),
         ends_card=clock.term.then is OnLapse.CANCEL,
-        stops=_stops(covers, asked.at, {}, asked.under),
+        stops=_stops(covers, asked.at, {}, cooling, asked.under),
         lost_at=asked.lost_at,
         grounds=asked.under.grounds,
     )
@@ -700,12 +703,17 @@ def _signed_for_good(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
 
 
 def _stops(
-    covered: Sequence[Covered], at: datetime, standing: Mapping[str, Stop], under: LossBylaw
+    covered: Sequence[Covered],
+    at: datetime,
+    standing: Mapping[str, Stop],
+    cooling: Mapping[str, datetime],
+    under: LossBylaw,
 ) -> tuple[Stop, ...]:
-    """What a report stops and from when; what an earlier report has stopped already stays stopped from then."""
+    """What a report stops and from when; what is stopped already, or has not cooled yet, stays stopped."""
     both = dict(standing)
     for one in covered:
-        stop = Stop(function=one.function, from_=one.stops_at(at, under.calendar), or_captured=one.or_captured)
+        from_ = cooling.get(one.function) or one.stops_at(at, under.calendar)
+        stop = Stop(function=one.function, from_=from_, or_captured=one.or_captured)
         if one.function not in both or stop.from_ < both[one.function].from_:
             both[one.function] = stop
     return tuple(both.values())
@@ -714,6 +722,14 @@ def _stops(
 def _standing_stops(desk: Desk) -> Mapping[str, Stop]:
     """What calls have stopped so far."""
     return {hold.function: hold.stop for hold in desk.holds if not hold.signed}
+
+
+def _cooling_stops(card_id: CardId, at: datetime, desk: Desk) -> Mapping[str, datetime]:
+    """Functions whose report was lifted and that have not cooled yet: a new report stops them from now on."""
+    held = {hold.function for hold in desk.holds}
+    return {
+        one.function: at for one in desk.history if one.function not in held and one.covers(card_id, one.function, at)
+    }
 
 
 def _named(covers: Sequence[Covered], functions: Sequence[str]) -> list[Covered]:
