@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import chinese_calendar
+import chinese_calendar  # type: ignore[import-untyped]
 import pytest
 import yaml
 from hypothesis import given as for_all
@@ -90,7 +90,7 @@ def went(place: str, *commands: Command) -> tuple[Desk, list[Event]]:
     """What came of these commands in this place, one after another. Raises Refused."""
     desk, facts = loss_desk.fold([issued]), list[Event]()
     for asked in commands:
-        under = {"under": bylaw_of(place)} if hasattr(asked, "under") else {}
+        under: dict[str, Any] = {"under": bylaw_of(place)} if hasattr(asked, "under") else {}
         news = loss_desk.decide(replace(asked, **under), desk)
         desk = loss_desk.fold(news, desk)
         facts += news
@@ -253,7 +253,7 @@ def at_24(day: date) -> datetime:
 def over(window: Mapping[str, Any], start: datetime) -> datetime:
     """When a window is over, by counting days on one's fingers."""
     if window["unit"] == "hours":
-        return start + window["count"] * HOUR
+        return start + timedelta(hours=window["count"])
     day, left = start.astimezone(SHANGHAI).date(), window["count"]
     if window["unit"] == "years":
         return at_24(day.replace(year=day.year + left))
@@ -305,7 +305,7 @@ class Model:
         for function in [one for one in wanted if not before.get(one, {}).get("signed")]:
             since = before.get(function, {}).get("from")
             covered = covers.get(function, {"function": function, "after_hours": 10**6})
-            self.hold(covered, now, signed=True, until=until, ends=bool(term) and term["then"] == "cancel")
+            self.hold(covered, now, signed=True, until=until, ends=term is not None and term["then"] == "cancel")
             if since:
                 self.held[function]["from"] = min(since, self.held[function]["from"])
 
@@ -365,7 +365,7 @@ def asked(word: str, now: datetime, under: LossBylaw, nth: int) -> Sequence[Comm
     proposal = ProposalId(f"{nth}")
     place = OTHER_BANK if word == "lift there" else BANK
     lifting: LiftLoss = replace(lift, at=now, under=under, place=place, card_shown=True, proposal_id=proposal)
-    return {
+    words: dict[str, list[Command]] = {
         "call": [replace(a_call, at=now, under=under, verified_by="service_password")],
         "sign": [replace(sign, at=now, under=under)],
         "sign for the bank": [replace(sign, at=now, under=under, functions=("bank_debit",))],
@@ -373,7 +373,8 @@ def asked(word: str, now: datetime, under: LossBylaw, nth: int) -> Sequence[Comm
         "lift here": [lifting, replace(approve_lift, at=now, under=under, by=OTHER, proposal_id=proposal)],
         "lift there": [lifting, replace(approve_lift, at=now, under=under, by=OTHER, proposal_id=proposal)],
         "order": [replace(apply_anew, at=now, under=under)],
-    }.get(word, [])
+    }
+    return words.get(word, [])
 
 
 def timers(facts: Sequence[Event], now: datetime) -> Iterator[Command]:
