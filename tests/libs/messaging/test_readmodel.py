@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.messaging.readmodel import Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
+from libs.messaging.readmodel import Add, Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
 from libs.testing.clocks import NOON
 from libs.testing.schemas import own_schema
 
@@ -142,3 +142,9 @@ async def test_a_row_that_was_read_is_the_readers_own(books: Books) -> None:
     assert isinstance(row, dict)
     row["outlet"] = "elsewhere"
     assert await books.rows.one(STOP, outlet="hall") is not None
+
+
+async def test_rows_that_are_added_are_there_however_often_they_are_told(books: Books) -> None:
+    await books.write([Add(SEEN, {"id": "a"}), Add(SEEN, {"id": "b"})])
+    await books.write([Add(SEEN, {"id": "b"})])
+    assert [row["id"] for row in await books.rows.many(SEEN, "id")] == ["a", "b"]
