@@ -44,7 +44,7 @@ class _Data(BaseModel):
 
 class OutletData(_Data):
     name: Texts
-    kind: str
+    kind: Literal["hall", "community", "bank", "police"]
     address: str = ""
 
 

@@ -20,18 +20,21 @@ from services.notice.contracts import NoticeFailed, NoticeSent
 def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterator[Command]:
     """An order that waits for it goes on; a card in use keeps or loses its functions; a roll brings a new card."""
     missing = f"; one of these would do: {', '.join(told.missing)}" if told.missing else ""
+    may_apply = told.granted if told.may_apply is None else told.may_apply
+    not_now = told.granted and not may_apply
     yield NoteVerdict(
         holding_id=told.holding_id,
         person_id=told.person_id,
         programme=told.programme,
         granted=told.granted,
-        because=f"{told.article}{missing}",
+        because=f"{told.basis} ({told.article})" if not_now else f"{told.article}{missing}",
         functions=tuple(
             FunctionGrant(function=one.function, granted=one.granted, because=one.because) for one in told.functions
         ),
         at=told.at,
         outlet=told.outlet,
         facts=tuple(fact.partition(" ")[0] for fact in told.facts_used),
+        may_apply=may_apply or not told.granted,
     )
 
 

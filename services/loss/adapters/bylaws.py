@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel.calendar import SHANGHAI, shanghai_day
 from libs.runtime.citypack import CityPack, CityPacks, Dated, PackUnfit
+from libs.runtime.packfile import nearest
 from services.loss.domain.bylaw import (
     Bearer,
     BeyondLimit,
@@ -180,8 +181,10 @@ class LossBylaws:
     def _leaves(pack: CityPack, programme: str) -> dict[str, Dated[Any]]:
         said: Any = pack.files.get(f"{programme}/loss", {})
         if strange := sorted(set(said) - NEEDED.keys() - IF_SAID.keys()):
-            known = ", ".join(sorted(NEEDED.keys() | IF_SAID.keys()))
-            raise PackUnfit(f"{pack.name}: {programme}/loss.yaml says {strange[0]}, which is none of: {known}")
+            known = sorted(NEEDED.keys() | IF_SAID.keys())
+            words = f"the key `{strange[0]}` is unknown here{nearest(strange[0], known)}"
+            file = f"{programme}/loss"
+            raise pack.unfit(file, [strange[0]], f"{file}.yaml: {words}, which is none of: {', '.join(known)}")
         kinds = {**NEEDED} | {name: kind for name, (kind, _) in IF_SAID.items() if name in said}
         return {name: pack.dated(f"{programme}/loss.{name}", kind) for name, kind in kinds.items()}
 

@@ -55,7 +55,7 @@ FAULTS: list[tuple[str, str, Spoil, str, str]] = [
     (
         "an unknown key, with the nearest known one",
         CARD + "loss.yaml", instead("\nreissue_at:", "\nreisue_at:"), "reisue_at:",
-        "has no reissue_at, but `reisue_at`, which nobody reads; did you mean `reissue_at`?",
+        "the key `reisue_at` is unknown here; did you mean `reissue_at`?",
     ),
     (
         "an unknown key of an entry",
@@ -126,6 +126,11 @@ FAULTS: list[tuple[str, str, Spoil, str, str]] = [
         "no outlet of this city is a `halls`; did you mean `hall`?",
     ),
     (
+        "an outlet that is nothing that the house knows",
+        ZHOUSHAN + "city.yaml", instead("kind: hall}", "kind: pier}"), "kind: pier",
+        "`outlets.zs-hall.kind`: Input should be 'hall', 'community', 'bank' or 'police'",
+    ),
+    (
         "a missing translation",
         CARD + "programme.yaml", instead("{zh: 舟山市社会保障市民卡, en: Zhoushan", "{en: Zhoushan"), "title:",
         "a text in zh and en is needed",
@@ -138,9 +143,9 @@ FAULTS: list[tuple[str, str, Spoil, str, str]] = [
     (
         "a value without a basis",
         CARD + "loss.yaml",
-        instead("    basis: Zhoushan citizen-card FAQ (6)\n", ""),
-        "  - from: 2012-03-10\n    value: [bank]\ndocuments",
-        "cancel_at: this entry has no `basis`; every value needs a date, a legal basis and itself",
+        instead("    basis: Zhoushan citizen-card FAQ (2), (5)\n", ""),
+        "  - from: 2012-03-10\n    value: [bank]\ncancel_at",
+        "reissue_at: this entry has no `basis`; every value needs a date, a legal basis and itself",
     ),
     (
         "a basis that says nothing",

@@ -103,6 +103,16 @@ def test_whoever_is_not_entitled_gets_none_and_is_told_why() -> None:
     given(not_entitled).when(replace(claim, at=LATER)).then(declined)
 
 
+@pytest.mark.requirement("R101", "R110")
+def test_the_conditions_of_applying_are_those_of_a_first_card_alone() -> None:
+    why = "the work permit is valid for 90 more days or less"
+    soon = replace(note_verdict, may_apply=False, because=why, at=LATER)
+    noted = replace(entitled, may_apply=False, because=why, at=LATER)
+    given(noted).when(replace(claim, at=LATER)).then(replace(declined, reason=why))
+    given(waiting).when(soon).then(noted, replace(declined, reason=why))
+    given(*IN_USE, noted).when(order_reissue).then(reissue_ordered)
+
+
 def test_the_same_verdict_again_is_no_news() -> None:
     given(entitled).when(replace(note_verdict, at=LATER)).then()
     given(entitled, not_entitled).when(replace(note_verdict, at=LATER)).then(replace(entitled, at=LATER))

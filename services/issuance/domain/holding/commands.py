@@ -14,7 +14,10 @@ from services.issuance.domain.papers import Shown
 
 @command
 class NoteVerdict:
-    """Identity has judged, from these `facts`; `outlet` is where a card goes that is made without an application."""
+    """Identity has judged, from these `facts`; `outlet` is where a card goes that is made without an application.
+
+    `may_apply` is whether a first card may be ordered now; a card that is held can be replaced as long as `granted`.
+    """
 
     holding_id: HoldingId
     person_id: PersonId
@@ -26,6 +29,7 @@ class NoteVerdict:
     outlet: str = ""
     facts: tuple[str, ...] = ()
     under: IssuanceBylaw | None = None
+    may_apply: bool = True
 
 
 @command

@@ -161,9 +161,16 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
 
 def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
     """An order that was waiting for this verdict is decided by it; who stands on a roll need not order (R41)."""
-    last = holding.verdicts[-1] if holding.verdicts else None
-    said = (last.granted, last.because, last.functions, last.facts) if last is not None else None
-    is_news = said != (asked.granted, asked.because, asked.functions, asked.facts)
+    last = _latest(holding)
+    now = Verdict(
+        granted=asked.granted,
+        because=asked.because,
+        functions=asked.functions,
+        at=asked.at,
+        facts=asked.facts,
+        may_apply=asked.may_apply,
+    )
+    is_news = last is None or replace(now, at=last.at) != last
     noted = VerdictNoted(
         holding_id=asked.holding_id,
         person_id=asked.person_id,
@@ -173,9 +180,10 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         functions=asked.functions,
         at=asked.at,
         facts=asked.facts,
+        may_apply=asked.may_apply,
     )
     match holding.coming:
-        case Waiting(order=order) if is_news and asked.granted:
+        case Waiting(order=order) if is_news and now.allows(order.kind):
             return [
                 noted,
                 CardApproved(
@@ -201,7 +209,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
                     at=asked.at,
                 ),
             ]
-        case NothingComing() if asked.outlet and asked.granted and holding.current is None:
+        case NothingComing() if asked.outlet and now.allows(Kind.FIRST) and holding.current is None:
             return [*([noted] if is_news else []), _without_application(asked)]
     if not is_news:
         return []
@@ -233,7 +241,7 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
     if holding.current is not None:
         return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
     verdict = _latest(holding)
-    if verdict is not None and not verdict.granted:
+    if verdict is not None and not verdict.allows(Kind.FIRST):
         return [_declined(asked, verdict.because)]
     return [
         CardOrdered(

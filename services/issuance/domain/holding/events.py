@@ -56,6 +56,7 @@ class VerdictNoted:
     functions: tuple[FunctionGrant, ...]
     at: datetime
     facts: tuple[str, ...] = ()
+    may_apply: bool = True
 
 
 @event

@@ -151,6 +151,11 @@ class Verdict:
     functions: tuple[FunctionGrant, ...]
     at: datetime
     facts: tuple[str, ...] = ()
+    may_apply: bool = True
+
+    def allows(self, kind: Kind) -> bool:
+        """Whether a card of this kind may be ordered: the conditions of applying are those of a first card alone."""
+        return self.granted and (self.may_apply or kind is not Kind.FIRST)
 
 
 @value
@@ -197,7 +202,12 @@ def evolve(holding: Holding, fact: Event) -> Holding:
     match fact:
         case VerdictNoted():
             verdict = Verdict(
-                granted=fact.granted, because=fact.because, functions=fact.functions, at=fact.at, facts=fact.facts
+                granted=fact.granted,
+                because=fact.because,
+                functions=fact.functions,
+                at=fact.at,
+                facts=fact.facts,
+                may_apply=fact.may_apply,
             )
             return replace(
                 holding, person_id=fact.person_id, programme=fact.programme, verdicts=(*holding.verdicts, verdict)
