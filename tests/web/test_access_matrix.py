@@ -19,7 +19,7 @@ from libs.testing.town import Town, doors_of, memory_platform, town_settings
 from libs.web.access import action_of, allowed
 from libs.web.tokens import NOBODY, Caller
 from services.ids import application_id, batch_id, card_id, holding_id, person_id
-from services.wallet.domain.naming import payment_id, top_up_id
+from services.wallet.domain.naming import load_id, payment_id, top_up_id
 from tests.platform import (
     CENTRE,
     CLERK,
@@ -52,6 +52,9 @@ IDS = {
     "receipt": "7QK2-9XWM-4T0R",
     "programme": "citizen-card",
     "payment_id": payment_id(HOLDING, "zs-bus", "hers"),
+    "load_id": load_id(HOLDING, "zs-hall", "hers"),
+    "city": ZHOUSHAN,
+    "merchant": "zs-bus",
     "top_up_id": top_up_id(HOLDING, "zs-hall", "hers"),
 }
 QUERIES = {
@@ -107,6 +110,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/cards/{card_id}/top-ups": {"amount_fen": 5_000, "origin": "cash", "reference": "r-1"},
     "/v1/top-ups/{top_up_id}/reversals": {"reason": "the wrong card"},
     "/v1/payments": {"card_id": IDS["card_id"], "amount_fen": 182, "reference": "s-1"},
+    "/v1/cards/{card_id}/loads": {
+        "amount_fen": 5_000, "origin": "cash", "reference": "l-1", "counter": 0, "balance_fen": 0,
+    },
+    "/v1/loads/{load_id}/outcomes": {"outcome": "unknown"},
+    "/v1/cards/{card_id}/contacts": {"counter": 0},
+    "/v1/cards/{card_id}/pay-outs": SIGNED,
     "/v1/payments/{payment_id}/captures": {"amount_fen": 182},
     "/v1/payments/{payment_id}/refunds": {"amount_fen": 182, "reference": "b-1"},
 }  # fmt: skip
