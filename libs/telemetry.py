@@ -2,11 +2,11 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from math import nan
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
@@ -33,6 +33,29 @@ class _GivenIds(IdGenerator):
 
     def generate_span_id(self) -> int:
         return int.from_bytes(self._randomness(8), "big") | 1
+
+
+class FeedGauges:
+    """How prompt, accurate and complete those are who deliver to us, beside what was agreed with them."""
+
+    NAMES: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "age_s": ("citycard_feed_age_seconds", "City time since a feed last delivered."),
+        "due_every_s": ("citycard_feed_due_seconds", "How old that may become."),
+        "fault_share": ("citycard_feed_fault_share", "Share of a feed's records that were faulty (0 to 1)."),
+        "faults_max": ("citycard_feed_fault_share_max", "How large that may become."),
+        "completeness": ("citycard_feed_completeness", "Share of the announced records that came (0 to 1)."),
+    }
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges = {
+            name: Gauge(shown, means, ["city", "department"], registry=registry)
+            for name, (shown, means) in self.NAMES.items()
+        }
+
+    def show(self, feed: tuple[str, str], **figures: float) -> None:
+        """The present figures of a feed, by city and department."""
+        for name, figure in figures.items():
+            self._gauges[name].labels(*feed).set(figure)
 
 
 class Telemetry:
@@ -98,6 +121,7 @@ class Telemetry:
         self.books_entries = Gauge(
             "citycard_books_audited_entries", "Entries that were looked at.", ["service"], registry=self.registry
         )
+        self.feeds = FeedGauges(self.registry)
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         for outcome in SEND_OUTCOMES:
             self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.

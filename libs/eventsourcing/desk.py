@@ -184,6 +184,11 @@ class Desk(Generic[S]):
         """How many streams stand now, asked together."""
         return [self._folded(rows) for rows in await read_many(self._store, [self.aggregate.stream(k) for k in keys])]
 
+    async def story(self, key: str) -> Sequence[tuple[Any, Recorded]]:
+        """Every fact of this stream in order, with what was written down beside it."""
+        rows = await self._store.read(self.aggregate.stream(key))
+        return [(self._codec.read(row.name, row.data), row) for row in rows]
+
     async def handle(self, key: str, ask: Ask[S], order: Order) -> Receipt[S]:
         """Decide and store what `ask(state, at)` wants; `ask` may be asynchronous and is asked anew after a conflict.
 

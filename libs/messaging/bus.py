@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from libs.messaging.inlet import Inlet, OpenInlet
 from libs.messaging.message import Message
 
 PARTITIONS = 8  # Divides the 64 shards, so that a shard never straddles two partitions.
@@ -57,6 +58,9 @@ class Bus(Protocol):
 
     def feed(self, group: str, topics: Sequence[str]) -> Feed:
         """A reader's view; readers of one group share the slots among themselves."""
+
+    def inlet(self, group: str, inlet: Inlet) -> OpenInlet | None:
+        """Takes in what others write on their topics; None where nobody else can write."""
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         """For each slot of these topics, the offset after its last letter. Raises Outage."""

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from libs.kernel.outages import Outage
 from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
+from libs.messaging.inlet import Inlet
 from libs.messaging.message import Message
 
 CHUNK = 500  # Messages in flight at once; more would fill Kafka's own batches, which then fail one by one.
@@ -133,6 +134,9 @@ class KafkaBus:
     def feed(self, group: str, topics: Sequence[str]) -> "KafkaFeed":
         return KafkaFeed(self, self._bootstrap, group, topics)
 
+    def inlet(self, group: str, inlet: Inlet) -> "KafkaInlet":
+        return KafkaInlet(self, self._bootstrap, group, inlet)
+
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         await self._ensure(topics)
         async with self._turn:
@@ -219,6 +223,60 @@ class KafkaFeed:
                 auto_offset_reset="earliest",
                 partition_assignment_strategy=[RoundRobinPartitionAssignor],
                 metadata_max_age_ms=2_000,  # Else a topic that was made anew is not seen for five minutes.
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=1_000,
+            )
+            await _started(consumer)
+            self._consumer = consumer
+        return self._consumer
+
+
+class KafkaInlet:
+    """Reads the topics of others on Kafka; a position moves when what lies before it was taken in."""
+
+    def __init__(self, bus: KafkaBus, bootstrap: str, group: str, inlet: Inlet) -> None:
+        self._bus, self._bootstrap, self._group, self._inlet = bus, bootstrap, group, inlet
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def step(self) -> int:
+        """Take in what has come; says how many records. Raises Outage."""
+        consumer, taken = await self._open(), 0
+        try:
+            found = await consumer.getmany(timeout_ms=POLL_MS, max_records=CHUNK)
+        except KafkaError as error:
+            raise Outage(f"the topics of others cannot be read: {error!r}") from error
+        for place, records in found.items():
+            try:
+                values = [record.value or b"" for record in records]
+                await self._inlet.take(place.topic, place.partition, records[0].offset, values)
+                await consumer.commit({place: records[-1].offset + 1})
+            except BaseException as error:
+                await self.close()  # Whoever comes next begins where the last position was kept.
+                if isinstance(error, KafkaError):
+                    raise Outage(f"a position in {place.topic} cannot be kept: {error!r}") from error
+                raise
+            taken += len(records)
+        return taken
+
+    async def wait(self) -> None:
+        """Reading itself waits."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await _stopped(consumer)
+
+    async def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            await self._bus._ensure(self._inlet.topics)
+            consumer = AIOKafkaConsumer(
+                *self._inlet.topics,
+                bootstrap_servers=self._bootstrap,
+                group_id=f"citycard-{self._group}-inlet",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                metadata_max_age_ms=5_000,  # A topic that is made later is soon seen.
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from libs.eventsourcing.store import Doorbell
 from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
+from libs.messaging.inlet import Inlet
 from libs.messaging.message import Message
 
 
@@ -25,6 +26,9 @@ class MemoryBus:
 
     def feed(self, group: str, topics: Sequence[str]) -> "MemoryFeed":
         return MemoryFeed(self, topics)
+
+    def inlet(self, group: str, inlet: Inlet) -> None:
+        return None
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         return {(topic, n): len(self.slots[topic, n]) for topic in topics for n in range(PARTITIONS)}

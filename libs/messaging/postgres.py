@@ -11,6 +11,7 @@ from libs.eventsourcing.postgres import FULL, LOST
 from libs.eventsourcing.store import Doorbell
 from libs.kernel.outages import Outage
 from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
+from libs.messaging.inlet import Inlet
 from libs.messaging.memory import rung
 from libs.messaging.message import Message
 
@@ -41,6 +42,9 @@ class PostgresBus:
 
     def feed(self, group: str, topics: Sequence[str]) -> "PostgresFeed":
         return PostgresFeed(self, topics)
+
+    def inlet(self, group: str, inlet: Inlet) -> None:
+        return None
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         rows = await self._ask(

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import gc
 import importlib
+import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,7 +34,7 @@ from libs.runtime.rebuild import rebuild_log
 from libs.runtime.service import RefusesToStart, Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
 from libs.telemetry import configure_logging, log_for
-from libs.vault.masterkey import MasterKeyUnfit
+from libs.vault.masterkey import FileMasterKey, MasterKeyUnfit
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
 KEEP_ALIVE_S = 75  # Longer than gateways keep idle connections: the caller hangs up, never we on a request under way.
@@ -155,6 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--as", dest="name", default="", help="an opaque id of the caller")
     token.set_defaults(run=_token)
 
+    feed = commands.add_parser("feed-key", help="print the key with which a department closes records for its topic")
+    feed.add_argument("city", help="area code, for example 330900")
+    feed.add_argument("department")
+    feed.set_defaults(run=_feed_key)
+
     doctor = commands.add_parser("doctor", help="check engines, durability, migrations, clocks, keys; say what to do")
     doctor.set_defaults(run=_doctor)
 
@@ -185,6 +192,16 @@ def _parser() -> argparse.ArgumentParser:
     schemas.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of step")
     schemas.set_defaults(run=_schemas)
     return parser
+
+
+def _feed_key(asked: argparse.Namespace) -> int:
+    """The key is derived from the city's own secret; whoever has it can speak for the department."""
+    settings = Settings()
+    master = FileMasterKey(settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom)
+    feed_key = importlib.import_module("services.identity.adapters.intake").feed_key
+    secret = asyncio.run(master.index_key("fingerprint"))
+    print(json.dumps(feed_key(secret, asked.city, asked.department).as_dict(private=True)))
+    return 0
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

@@ -78,6 +78,7 @@ class Household:
             self.readers.append(
                 Reader("city", feed, notebook, others.react, others.project, together=others.react_together)
             )
+        self.inlet = platform.bus.inlet(service.name, service.inlet) if service.inlet.topics else None
         self.meter = Meter(platform, service.name, self.store, self.readers)
 
     def reader(self, name: str) -> Reader | None:
@@ -130,6 +131,8 @@ class House:
                     for reader in home.readers
                 ),
             ]
+            if home.inlet is not None:
+                self._workers.append(Worker(f"{name} inlet", home.inlet.step, home.inlet.wait))
         if isinstance(self.platform.city, SharedCityTime):
             self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
 
@@ -166,6 +169,7 @@ class House:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.leave(LEAVE_WITHIN_S) for worker in self._workers))
         await asyncio.gather(*(reader.close() for home in self.households for reader in home.readers))
+        await asyncio.gather(*(home.inlet.close() for home in self.households if home.inlet is not None))
         for home in self.households:
             drain = getattr(home.store, "drain", None)
             if drain is not None:
@@ -252,6 +256,7 @@ class House:
         """Take all figures anew. Raises Outage."""
         await asyncio.gather(*(home.meter.measure_store() for home in self.households))
         await asyncio.gather(*(home.meter.measure_lag() for home in self.households))
+        await asyncio.gather(*(chore() for home in self.households for chore in home.service.chores))
 
     @staticmethod
     async def _look_after(measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S) -> None:

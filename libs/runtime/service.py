@@ -16,6 +16,7 @@ from libs.kernel import Outage, OutcomeUnknown, stored_name
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import derived
 from libs.messaging.contract import Contract
+from libs.messaging.inlet import NO_INLET, Inlet
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change
 from libs.runtime.lease import LEASE_S, WORK_MAX_S, Leases, MemoryLeases
@@ -103,9 +104,9 @@ class Service:
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
     `access` is its Cedar rules; `performers` carry out due commands that reach outside; `urgent` are the actions that
     are taken even from the last room on the disk.
-    `access` is its Cedar rules; `performers` carry out due commands that reach outside.
     `chores` are done again and again, about once a second; one that fails is done again like any other.
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
+    `inlet` are the topics on which others than this platform write.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Service:
     before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
     urgent: frozenset[str] = frozenset()
     chores: Sequence[Callable[[], Awaitable[None]]] = ()
+    inlet: Inlet = NO_INLET
 
     @property
     def topics(self) -> Sequence[str]:

@@ -23,6 +23,7 @@ from libs.eventsourcing.store import Append, Doorbell, DueCommand, Outcome, Outg
 from libs.kernel import Outage, OutcomeUnknown, Sealed
 from libs.kernel.clocks import Clock
 from libs.messaging.bus import Bus, Feed, Letter, Slot, partition_of
+from libs.messaging.inlet import Inlet
 from libs.messaging.memory import MemoryBus
 from libs.messaging.message import Message
 from libs.messaging.notebook import Memory, MemoryNotebook, Notebook, Page, Parked
@@ -349,6 +350,9 @@ class BusLine(Line):
 
     def feed(self, group: str, topics: Sequence[str]) -> Feed:
         return FeedLine(self._process, self._post.bus.feed(group, topics))
+
+    def inlet(self, group: str, inlet: Inlet) -> None:
+        return None
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         await self.way()

@@ -155,7 +155,7 @@ def _out_of_reach(outage: Outage) -> JSONResponse:
 
 
 def _unfit(faults: Sequence[Mapping[str, Any]]) -> JSONResponse:
-    errors = [_fault(fault) for fault in faults]
+    errors = faults_in(faults)
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(400, "body-unreadable", UNREADABLE, errors=errors)
     return problem(
@@ -164,6 +164,11 @@ def _unfit(faults: Sequence[Mapping[str, Any]]) -> JSONResponse:
         "The request does not fit this route; `errors` names each field and what is wrong with it.",
         errors=errors,
     )
+
+
+def faults_in(found: Sequence[Mapping[str, Any]]) -> list[FieldFault]:
+    """What pydantic found wrong, without a word of what was sent. Places are in the body unless they say otherwise."""
+    return [_fault(fault) for fault in found]
 
 
 def _names(request: Request) -> Callable[[str], Names]:

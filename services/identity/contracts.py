@@ -133,7 +133,49 @@ class DuplicateSettled(Contract, type="identity.DuplicateSettled.v1"):
     at: datetime
 
 
+class RecordsTaken(Contract, type="identity.RecordsTaken.v1"):
+    """Records that a department had delivered were taken in, or put aside because something is wrong with them."""
+
+    delivery_id: str
+    city: str
+    department: str
+    name: str
+    """What the department calls the delivery."""
+    received: int
+    """How many of its records have come so far."""
+    faulty: int
+    """How many of these were put aside."""
+    waiting: int
+    """How many of those nobody has settled yet."""
+    at: datetime
+
+
+class RecordsAnnounced(Contract, type="identity.RecordsAnnounced.v1"):
+    """A department has said how many records a delivery of its own has."""
+
+    delivery_id: str
+    city: str
+    department: str
+    name: str
+    announced: int
+    at: datetime
+
+
+class RecordSettled(Contract, type="identity.RecordSettled.v1"):
+    """A record that had been put aside was taken in after all, or discarded."""
+
+    delivery_id: str
+    city: str
+    department: str
+    row: int
+    outcome: str
+    """`taken` or `discarded`."""
+    waiting: int
+    """How many records of the delivery nobody has settled yet."""
+    at: datetime
+
+
 TELLS = (
     PersonRegistered, EntitlementJudged, ContactGiven, PersonErased, RollOpened, RollPageCarriedOut, DuplicateFound,
-    DuplicateSettled,
+    DuplicateSettled, RecordsTaken, RecordsAnnounced, RecordSettled,
 )  # fmt: skip

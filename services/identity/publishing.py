@@ -5,6 +5,7 @@ from typing import assert_never
 
 from libs.messaging.contract import Contract
 from services.identity import contracts as told
+from services.identity.domain.delivery import events as of_delivery
 from services.identity.domain.duplicate import events as duplicate
 from services.identity.domain.events import (
     ContactGiven,
@@ -78,6 +79,43 @@ def tell_of_roll(fact: roll.Event) -> Contract | None:
                 left_out=came_to[roll.Outcome.LEFT_OUT],
                 rejected=came_to[roll.Outcome.REJECTED],
                 cases=came_to[roll.Outcome.CASE],
+                at=fact.at,
+            )
+        case _:
+            assert_never(fact)
+
+
+def tell_of_delivery(fact: of_delivery.Event) -> Contract | None:
+    """How many records came and how many were faulty; what stands in them is nobody's business."""
+    match fact:
+        case of_delivery.RecordsTaken(so_far=count):
+            return told.RecordsTaken(
+                delivery_id=fact.delivery_id,
+                city=fact.city,
+                department=fact.department,
+                name=fact.name,
+                received=count.received,
+                faulty=count.faulty,
+                waiting=count.waiting,
+                at=fact.at,
+            )
+        case of_delivery.RecordsAnnounced():
+            return told.RecordsAnnounced(
+                delivery_id=fact.delivery_id,
+                city=fact.city,
+                department=fact.department,
+                name=fact.name,
+                announced=fact.count,
+                at=fact.at,
+            )
+        case of_delivery.RecordSettled(so_far=count):
+            return told.RecordSettled(
+                delivery_id=fact.delivery_id,
+                city=fact.city,
+                department=fact.department,
+                row=fact.row,
+                outcome=fact.outcome,
+                waiting=count.waiting,
                 at=fact.at,
             )
         case _:

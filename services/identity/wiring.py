@@ -4,21 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 from libs.eventsourcing.desk import Aggregate
 from libs.eventsourcing.store import DueCommand
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
+from libs.messaging.inlet import Inlet
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
 from services.identity.adapters.bylaws import DataSharing, MassIssues
 from services.identity.adapters.carrier import Carrier
 from services.identity.adapters.eligibility import Eligibility
+from services.identity.adapters.intake import Agreements, Inlets, Intake
 from services.identity.adapters.people import People
 from services.identity.contracts import TELLS
 from services.identity.domain.commands import AdmitFromRoll, Command, DestroyKey, JudgeEntitlements
 from services.identity.domain.decider import DataErased, person_desk
+from services.identity.domain.delivery import commands as of_delivery
+from services.identity.domain.delivery import events as delivered
+from services.identity.domain.delivery.commands import ForgetRecords
+from services.identity.domain.delivery.decider import delivery_desk
+from services.identity.domain.delivery.state import Delivery
 from services.identity.domain.duplicate import commands as duplicate_commands
 from services.identity.domain.duplicate import events as duplicate_events
 from services.identity.domain.duplicate.decider import duplicates
@@ -30,7 +38,8 @@ from services.identity.domain.roll import events as roll_events
 from services.identity.domain.roll.decider import rolls
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Person, Unknown
-from services.identity.publishing import tell, tell_of_duplicate, tell_of_roll
+from services.identity.projections import IdentityQuestions, project
+from services.identity.publishing import tell, tell_of_delivery, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
 
 
@@ -64,6 +73,15 @@ DUPLICATE = Aggregate[Duplicate](
     facts=duplicate_events.Event,
     key=lambda command: str(command.case_id),
     tell=tell_of_duplicate,
+)
+DELIVERY = Aggregate[Delivery](
+    category="delivery",
+    decider=delivery_desk,
+    commands=of_delivery.Command,
+    facts=delivered.Event,
+    key=lambda command: str(command.delivery_id),
+    tell=tell_of_delivery,
+    belongs=lambda delivery: {"department": delivery.department} if delivery.department else {},
 )
 
 
@@ -113,7 +131,7 @@ def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desk
         )
         return replace(command, at=at, verdicts=verdicts)
 
-    return Desks([PERSON, ROLL, DUPLICATE], platform.store("identity"), platform.city, brief)
+    return Desks([PERSON, ROLL, DUPLICATE, DELIVERY], platform.store("identity"), platform.city, brief)
 
 
 def build(platform: Platform) -> Service:
@@ -123,11 +141,37 @@ def build(platform: Platform) -> Service:
     async def destroy_key(command: DestroyKey, _due: DueCommand) -> None:
         await people.erase(command.person_id)
 
+    async def forget_records(command: ForgetRecords, _due: DueCommand) -> None:
+        await platform.vault.erase(command.delivery_id)
+
+    agreements, questions = Agreements(platform.packs), IdentityQuestions(platform.rows("identity"))
+    intake = Intake(desks, people, sharing, agreements, platform.vault, platform.city)
+    inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
+
+    async def look_at_the_feeds() -> None:
+        now, gauges = platform.city.now(), platform.telemetry.feeds
+        for city, department in agreements.parties(now):
+            terms, quality = agreements.at(city, now)[department], await questions.quality(city, department)
+            age_s = (now - quality.last_at).total_seconds() if quality.last_at else inf
+            gauges.show(
+                (city, department),
+                age_s=age_s,
+                due_every_s=terms.due_every_hours * 3600,
+                fault_share=quality.fault_share,
+                faults_max=terms.faults_max,
+                completeness=quality.completeness,
+            )
+
     return Service(
         name="identity",
         desks=desks,
-        router=router(desks["person"], people, sharing, eligibility, platform.packs, platform.city),
+        router=router(
+            desks, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions
+        ),
         access=files("services.identity").joinpath("access.cedar").read_text(),
         tells=TELLS,
-        performers={DestroyKey: destroy_key},
+        project=project,
+        performers={DestroyKey: destroy_key, ForgetRecords: forget_records},
+        chores=(look_at_the_feeds,),
+        inlet=Inlet(inlets.topics(), inlets.take),
     )

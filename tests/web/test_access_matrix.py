@@ -47,6 +47,7 @@ IDS = {
     "application_id": application_id(HOLDING, derived("hers")),
     "batch_id": batch_id(ZHOUSHAN, derived("a batch")),
     "notice_id": f"{HOLDING}.N0123456789AB",
+    "delivery_id": written(ZHOUSHAN, derived("a delivery")),
     "staff_id": written(ZHOUSHAN, derived("staff", ZHOUSHAN, "nobody-yet")),
     "proposal_id": written(ZHOUSHAN, derived("a proposal")),
     "receipt": "7QK2-9XWM-4T0R",
@@ -103,6 +104,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/cards/{card_id}/replacements": SIGNED | {"reason": "stained"},
     "/v1/cards/{card_id}/cancellations": SIGNED | {"reason": "own_request"},
     "/v1/notices/{notice_id}/decisions": {"send_again": False},
+    "/v1/deliveries": {"name": "a-delivery", "records": []},
+    "/v1/deliveries/{delivery_id}/settlements": {"row": 1, "try_again": False, "reason": "said twice"},
     "/v1/appointments": {"login": "somebody-m", "duty": "clerk", "organisation": "zs-dinghai"},
     "/v1/staff/{staff_id}/dismissals": {"appointment_id": "none", "reason": "moved"},
     "/v1/bylaws/editions": {"edition": "0123456789abcdef"},
@@ -121,6 +124,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
+    "/v1/deliveries",
 }  # They are about one's own city.  # fmt: skip
 OF_ALL_CITIES = {("operator", "notice:look"), ("operator", "office:see-staff")}  # Operators run the platform for all.
 

@@ -1,11 +1,10 @@
 """The counter of identity: who somebody is, what the departments say, and what follows from it."""
 
-import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from libs.eventsourcing.desk import Desk
 from libs.kernel.calendar import shanghai_day
@@ -13,7 +12,7 @@ from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of, derived
 from libs.runtime.citypack import CityPacks
 from libs.web.access import allowed
-from libs.web.bodies import Body, Day, Text
+from libs.web.bodies import Body, Text
 from libs.web.call import Call
 from libs.web.problems import refusals
 from libs.web.why import WhyView
@@ -21,6 +20,7 @@ from services.identity.adapters.bylaws import CityNotServed, DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.mobiles import MobileUnfit, e164, masked
 from services.identity.adapters.people import Opened, People
+from services.identity.adapters.records import DocumentBody, FactBody, Plausible, document_of
 from services.identity.domain.commands import ErasePerson, RegisterPerson, RevealPersonalData, StateFact
 from services.identity.domain.decider import DataErased, FactNotYours, NotJudged, PersonUnknown, ValidityReversed
 from services.identity.domain.documents import (
@@ -34,9 +34,8 @@ from services.identity.domain.documents import (
     KindMistaken,
     NumberMisshapen,
     mask,
-    read,
 )
-from services.identity.domain.events import Statement, Verdict
+from services.identity.domain.events import FactStated, Statement, Verdict
 from services.identity.domain.particulars import (
     BirthDateImplausible,
     BirthDateMismatch,
@@ -58,28 +57,7 @@ DOCUMENT_REFUSALS = (
 )
 
 
-def _names_nobody(reference: str) -> str:
-    if re.search(r"[0-9]{15}", reference):
-        raise ValueError("a reference names a record of yours and must not carry the number of a person's document")
-    return reference
-
-
 PersonPath = Annotated[str, Path(description="The person, for example `330900-4K7MZQ0V5T8WX2N3`.")]
-Plausible = Annotated[Day, Field(ge=date(1850, 1, 1), le=date(2200, 12, 31))]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,39}$"), AfterValidator(_names_nobody)
-]
-
-
-class DocumentBody(Body):
-    """An identity document as it is printed."""
-
-    kind: Annotated[Kind, Field(strict=False)]
-    number: Annotated[str, StringConstraints(max_length=64)]
-    """The number as it is printed; spaces and dashes do not matter."""
-    issuer: Annotated[str, StringConstraints(max_length=8)] = ""
-    """Passports only: the state that issued it, by its letters in the passport's lowest lines, for example `USA`."""
 
 
 class RegistrationBody(Body):
@@ -93,22 +71,6 @@ class RegistrationBody(Body):
     mobile: Annotated[str, StringConstraints(max_length=40)]
     """Where the person, or a child's guardian, gets messages; without a country code it is a Chinese number."""
     language: Literal["zh", "en"] = "zh"
-
-
-class FactBody(Body):
-    """What a department says of a person."""
-
-    document: DocumentBody
-    fact: Code
-    """One of the facts that the city lets your department state, for example `hukou`."""
-    valid_from: Plausible
-    """The first day on which it holds; it begins at 0:00."""
-    valid_to: Plausible | None = None
-    """The last day on which it holds; it ends at 24:00. Left out while nobody knows."""
-    reference: Reference
-    """Your own record, so that you can find it again; it names no person."""
-    ended: bool = False
-    """It holds no more: since the end of `valid_to` if that has passed, or else from now on."""
 
 
 class RevealBody(Body):
@@ -145,6 +107,13 @@ class FactView(BaseModel):
     stated_at: datetime
     holds: bool
     """Whether it holds now; in the answer to a department, whether it held when it was stated."""
+
+
+class SaidView(FactView):
+    """What a department said once, whatever it has said since; `holds` is as of when it was stated."""
+
+    recorded_at: datetime
+    """When the platform wrote it down."""
 
 
 class FunctionVerdictView(BaseModel):
@@ -226,9 +195,7 @@ def router(
     routes = APIRouter(tags=["identity"])
 
     def read_document(shown: DocumentBody) -> Document:
-        if shown.kind is Kind.PASSPORT and not shown.issuer:
-            raise IssuerMisshapen
-        return read(shown.kind, shown.number, shanghai_day(city.now()), shown.issuer)
+        return document_of(shown, shanghai_day(city.now()))
 
     @routes.post(
         "/v1/persons",
@@ -332,6 +299,24 @@ def router(
                 if named is None:
                     raise NotJudged(what=function, judged=", ".join(one.function for one in verdict.functions))
                 return WhyView.of(eligibility.why_function(where, verdict, named, at), packs[where])
+
+    @routes.get(
+        "/v1/persons/{person_id}/facts",
+        responses=refusals(IdMistyped, PersonUnknown),
+        dependencies=[allowed("identity:look")],
+    )
+    async def what_was_ever_said_of_a_person(person_id: PersonPath, call: Call) -> list[SaidView]:
+        """All that departments ever said of a person, the oldest first: what, who, since when, and when we heard it."""
+        standing = await call.see(desk, known(person_id), city=city_of(person_id))
+        if isinstance(standing.state, Unknown):
+            raise PersonUnknown
+        return [
+            SaidView(
+                **fact_view(PersonId(person_id), fact.statement, fact.at).model_dump(), recorded_at=row.recorded_at
+            )
+            for fact, row in await desk.story(person_id)
+            if isinstance(fact, FactStated)
+        ]
 
     @routes.post(
         "/v1/facts",

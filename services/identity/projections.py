@@ -1,0 +1,87 @@
+"""What identity remembers of departments' deliveries, and how good a department's feed is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text
+
+from libs.messaging.contract import Contract
+from libs.messaging.message import Message
+from libs.messaging.readmodel import Change, Put, Row, Rows
+from services.identity.contracts import RecordsAnnounced, RecordSettled, RecordsTaken
+
+metadata = MetaData()
+LAST = 30
+"""A feed is judged by this many of its last deliveries."""
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("city", Text),
+    Column("department", Text),
+    Column("name", Text),
+    Column("at", DateTime(timezone=True)),
+    Column("received", Integer, default=0),
+    Column("faulty", Integer, default=0),
+    Column("waiting", Integer, default=0),
+    Column("announced", Integer),
+)
+
+
+def project(told: Contract, _message: Message) -> Iterator[Change]:
+    """The changes that one message makes."""
+    match told:
+        case RecordsTaken():
+            named = told.model_dump(include={"delivery_id", "city", "department", "name"})
+            count = {"received": told.received, "faulty": told.faulty, "waiting": told.waiting, "at": told.at}
+            yield Put(delivery, named | count)
+        case RecordsAnnounced():
+            named = told.model_dump(include={"delivery_id", "city", "department", "name", "announced"})
+            yield Put(delivery, named | {"at": told.at})
+        case RecordSettled():
+            yield Put(delivery, {"delivery_id": told.delivery_id, "waiting": told.waiting})
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good a feed is (Hangzhou measures, Article 5: promptly, accurately, completely), by its last deliveries."""
+
+    last_at: datetime | None
+    received: int
+    faulty: int
+    announced: int
+
+    @property
+    def fault_share(self) -> float:
+        return self.faulty / self.received if self.received else 0.0
+
+    @property
+    def completeness(self) -> float:
+        """How much has come of what was announced; what was not announced counts as whole."""
+        return self.received / self.announced if self.announced else 1.0
+
+
+class IdentityQuestions:
+    """What the read models of identity answer."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def deliveries(self, city: str, department: str, limit: int = LAST) -> list[Row]:
+        """The last deliveries of a department, the newest first."""
+        found = await self._rows.many(
+            delivery, order_by="at", descending=True, limit=limit, city=city, department=department
+        )
+        return list(found)
+
+    async def quality(self, city: str, department: str) -> Quality:
+        last = await self.deliveries(city, department)
+        received = [one["received"] or 0 for one in last]
+        return Quality(
+            last_at=last[0]["at"] if last else None,
+            received=sum(received),
+            faulty=sum(one["faulty"] or 0 for one in last),
+            announced=sum(max(one["announced"] or 0, came) for one, came in zip(last, received, strict=True)),
+        )
