@@ -9,8 +9,8 @@ BIN := .venv/bin
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## play one card's life over real HTTP (ENGINES=kafka: four processes on Apache Kafka)
-	@$(BIN)/citycard demo $(if $(ENGINES),--engines $(ENGINES))
+demo: setup ## play one card's life over real HTTP (CITY=hangzhou|wuxi for what differs there; ENGINES=kafka)
+	@$(BIN)/citycard demo $(if $(ENGINES),--engines $(ENGINES)) $(if $(CITY),--city $(CITY))
 
 run: setup ## run the platform at http://127.0.0.1:8080 (PORT=n for another port) until Ctrl-C
 	@$(BIN)/citycard up $(if $(PORT),--port $(PORT))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import importlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -22,14 +23,13 @@ from libs.testing.portraits import portrait
 from libs.testing.stage import on_kafka, one_process
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
-CITY = "330900"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BEGINS = datetime(2026, 9, 1, 9, 30, tzinfo=SHANGHAI)  # A month before the National Day holidays.
 
 LIN = {"kind": "id_card", "number": "330902198512310024"}
 
 
-async def play(engines: str = "embedded") -> int:
+async def play(engines: str = "embedded", city: str = "zhoushan") -> int:
     """Start the platform on fresh engines, play the story, stop; returns the exit status."""
     home = Path(".citycard") / f"demo-{os.getpid()}"
     start = {"CITYCARD_CITY_TIME_START": BEGINS.isoformat()}
@@ -39,7 +39,8 @@ async def play(engines: str = "embedded") -> int:
         async with (on_kafka if engines == "kafka" else one_process)(home, **start) as stage:
             at = ", ".join(f"{name} at {address}" for name, address in stage.addresses.items())
             print(f"… ready after {time.perf_counter() - began:.1f} s: {at}\n")
-            await Story(stage.web, stage.settings).tell()
+            stories: dict[str, type[Story]] = importlib.import_module("services.demo_cities").STORIES
+            await stories[city](stage.web, stage.settings).tell()
         print(f"\nThe whole life took {time.perf_counter() - began:.1f} s of ours.")
         return 0
     finally:
@@ -50,6 +51,7 @@ async def play(engines: str = "embedded") -> int:
 class Story:
     """Who acts, and what has come of it so far."""
 
+    city: ClassVar[str] = "330900"
     web: httpx.AsyncClient
     settings: Settings
     acts: int = 0
@@ -214,9 +216,25 @@ class Story:
 
     # --- how they are done ---
 
-    async def produce(self, outlet: str, spoil: str = "") -> str:
+    async def fact(self, department: str, shown: dict[str, str], fact: str, begins: str, ends: str = "") -> None:
+        """A department says something, and all that follows from it has followed."""
+        said: dict[str, Any] = {"document": shown, "fact": fact, "valid_from": begins, "reference": f"{fact}-1"}
+        await self.post(f"department:{department}", "/v1/facts", said | ({"valid_to": ends} if ends else {}))
+        await self.quiet()
+
+    async def because(self, who: str, person: str, programme: str, function: str = "", shorter: bool = True) -> None:
+        """Why somebody is entitled to a card or not, in the words that the citizen, the clerk and an appeal read."""
+        asked = {"function": function} if function else {}
+        told = await self.get(who, f"/v1/persons/{person}/entitlements/{programme}/why", params=asked)
+        for line in told["text"]["en"].splitlines():
+            if not (shorter and line.startswith(("In force", "Decided"))):
+                self.say(line)
+        if not shorter:
+            self.say(told["text"]["zh"].splitlines()[0])
+
+    async def produce(self, outlet: str, spoil: str = "", programme: str = "citizen-card") -> str:
         """Draw a batch for an outlet, order it, read its return file, and send what is good on its way."""
-        drawn = await self.post("centre", "/v1/batches", {"programme": "citizen-card", "outlet": outlet})
+        drawn = await self.post("centre", "/v1/batches", {"programme": programme, "outlet": outlet})
         await self.quiet()
         batch = drawn["batch_id"]
         ordered = await self.post("centre", f"/v1/batches/{batch}/orders", {})
@@ -293,8 +311,8 @@ class Story:
             return {}
         if who not in self.tokens:
             role, _, where = who.partition(":")
-            place = {"department": where} if role == "department" else {"outlet": where}
-            caller = Caller(id=f"{role}-1", role=role, city=CITY, **place)
+            place = {{"department": "department", "citizen": "person"}.get(role, "outlet"): where}
+            caller = Caller(id=f"{role}-1", role=role, city=self.city, **place)
             self.tokens[who] = issue(issuer_key(self.settings), MachineClock(), caller, ISSUER_DEVELOPMENT)
         return {"Authorization": f"Bearer {self.tokens[who]}"}
 

@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="play one card's life over real HTTP")
     demo.add_argument("--engines", choices=("embedded", "kafka"), default="embedded")
+    demo.add_argument("--city", choices=("zhoushan", "hangzhou", "wuxi"), default="zhoushan")
     demo.set_defaults(run=_demo)
 
     log = commands.add_parser("log", help="look after the log")
@@ -227,7 +228,7 @@ def _run(work: Any) -> None:
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    status: int = asyncio.run(importlib.import_module("services.demo").play(asked.engines))
+    status: int = asyncio.run(importlib.import_module("services.demo").play(asked.engines, asked.city))
     return status
 
 
