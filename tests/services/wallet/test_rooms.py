@@ -1,0 +1,100 @@
+"""What the wallet hears, what it tells, and what two cities have decided about money."""
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
+from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
+from services.loss.contracts import CardStopped, CardWoken
+from services.wallet import publishing
+from services.wallet.adapters.bylaws import WalletBylaws
+from services.wallet.contracts import TELLS
+from services.wallet.domain.purse.commands import EndCard, FreezePurse, ReleasePurse
+from services.wallet.domain.purse.events import ChipForfeited, Event, LoadFoundLate
+from services.wallet.reactions import HEARS, REACTIONS
+from tests.services.wallet import purse_drawer as drawer
+from tests.services.wallet.purse_drawer import AUTUMN, CARD, HERS, LAPSE, LOAD, NEXT_CARD, NIGHT, SPRING, TEN_YEARS
+
+PERSON = "330900-0000000000000000"
+activated = CardActivated(
+    holding_id=HERS, person_id=PERSON, card_id=CARD, programme="citizen-card", valid_to=TEN_YEARS, at=SPRING
+)
+replaced = CardReplaced(
+    holding_id=HERS, person_id=PERSON, old_card_id=CARD, card_id=NEXT_CARD, programme="citizen-card",
+    valid_to=TEN_YEARS, at=AUTUMN,
+)  # fmt: skip
+stopped = CardStopped(holding_id=HERS, card_id=CARD, at=NIGHT, kind="pre_report", functions=[], until=LAPSE)
+woken = CardWoken(holding_id=HERS, card_id=CARD, at=LAPSE, why="lapsed")
+cancelled = CardCancelled(holding_id=HERS, person_id=PERSON, card_id=CARD, reason="death", at=AUTUMN)
+
+
+def when(told: Any) -> list[Any]:
+    """All commands that follow from a contract."""
+    heard = {r.__annotations__["told"]: r for r in REACTIONS}
+    return list(heard[type(told)](told))
+
+
+def test_what_follows_from_what_is_heard() -> None:
+    assert when(activated) == [drawer.note]
+    assert when(stopped) == [FreezePurse(holding_id=HERS, card_id=CARD, at=NIGHT, until=LAPSE, kind="pre_report")]
+    assert when(woken) == [ReleasePurse(holding_id=HERS, card_id=CARD, at=LAPSE, why="lapsed")]
+    assert when(replaced) == [replace(drawer.succeed, under=None)]
+    assert when(cancelled) == [EndCard(holding_id=HERS, card_id=CARD, at=AUTUMN, reason="death")]
+    assert {type(one) for one in (activated, stopped, woken, replaced, cancelled)} == set(HEARS)
+
+
+def test_each_movement_is_told_and_nothing_about_whose_it_is() -> None:
+    facts: list[Event] = [
+        drawer.opened, drawer.frozen, drawer.released, drawer.succeeded, drawer.paid, drawer.confirmed,
+        drawer.uncertain, drawer.reversed_, drawer.settled, drawer.paid_out,
+        LoadFoundLate(load_id=LOAD, holding_id=HERS, card_id=CARD, amount_fen=1, at=NIGHT),
+        ChipForfeited(holding_id=HERS, card_id=CARD, at=NIGHT),
+    ]  # fmt: skip
+    told = [publishing.tell_of_purse(fact) for fact in facts]
+    assert [type(one).__name__ for one in told] == [
+        "PurseOpened", "PurseFrozen", "PurseReleased", "AccountMoved", "LoadPaid", "LoadEnded", "LoadEnded",
+        "LoadEnded", "ChipSettled", "AccountPaidOut", "LoadEnded", "ChipSettled",
+    ]  # fmt: skip
+    assert {type(one) for one in told} <= set(TELLS)
+    assert not any("l-1" in one.model_dump_json() for one in told if one), "a receipt's number stays at the counter"
+    for quiet in (drawer.noted, drawer.ended, drawer.cooling):
+        assert publishing.tell_of_purse(quiet) is None
+
+
+def test_two_cities_have_decided_about_money() -> None:
+    zhoushan = drawer.BYLAWS.at("330900", "citizen-card", SPRING)
+    wuxi = drawer.BYLAWS.at("320200", "social-security-card", SPRING)
+    assert zhoushan is not None
+    assert wuxi is not None
+    assert (zhoushan.purse_cap_fen, zhoushan.account_cap_fen, zhoushan.cooling_days) == (100_000, 500_000, 15)
+    assert zhoushan.open_at == {"hall", "bank"}
+    assert "passport" in wuxi.documents
+    assert drawer.BYLAWS.at("330900", "no-such-programme", SPRING) is None
+    assert drawer.BYLAWS.is_merchant("330900", "zs-bus")
+    assert not drawer.BYLAWS.is_merchant("320200", "zs-bus")
+    assert len(drawer.BYLAWS.chart("330900")) == 9
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "says"),
+    [
+        ("citizen-card/wallet", lambda f: f["caps"][0]["value"].update(account_fen=0), "a cap lies between"),
+        ("citizen-card/wallet", lambda f: f["top_up"][0]["value"].update(least_fen=0), "a top-up is at least"),
+        ("citizen-card/wallet", lambda f: f.pop("loss"), "has no loss"),
+        ("citizen-card/wallet", lambda f: f.update(hold_hours=[{"from": "2012-03-10", "value": 1}]), "basis"),
+        ("wallet", lambda f: f["chart"][0]["value"].pop(), "there is no account of kind issuer-loss"),
+        ("wallet", lambda f: f["chart"][0]["value"].append(f["chart"][0]["value"][0]), "listed twice"),
+        ("wallet", lambda f: f["merchants"].update({"A shop": {"title": {}, "trade": "x"}}), "cannot name a merchant"),
+    ],
+)
+def test_a_pack_whose_money_makes_no_sense_is_refused(file: str, spoil: Any, says: str) -> None:
+    packs = load_packs(Path(__file__).parents[3] / "deploy")
+    pack = next(pack for pack in packs if pack.code == "330900")
+    files = deepcopy(dict(pack.files))
+    spoil(files[file])
+    with pytest.raises(PackUnfit, match=says):
+        WalletBylaws(CityPacks([replace(pack, files=files)]))
