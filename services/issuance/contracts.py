@@ -25,6 +25,19 @@ class ApplicationSubmitted(Contract, type="issuance.ApplicationSubmitted.v1"):
     """The code of the unit through which the applicant came, if she came through one."""
 
 
+class UnitApplied(Contract, type="issuance.UnitApplied.v1"):
+    """A unit's delegate has brought a list: so many rows became applications, and so many did not."""
+
+    submission_id: str
+    unit: str
+    """The unit's code, which is public."""
+    programme: str
+    outlet: str
+    taken: int
+    refused: int
+    at: datetime
+
+
 class DeliveryChosen(Contract, type="issuance.DeliveryChosen.v1"):
     """The applicant wants the card to reach her in another way: `counter`, `agent` or `mail`."""
 
@@ -379,9 +392,9 @@ class BatchReceived(Contract, type="issuance.BatchReceived.v1"):
 
 
 TELLS = (
-    ApplicationSubmitted, DeliveryChosen, SupplementAsked, ApplicationSupplemented, ApplicationAccepted, ReviewAsked,
-    ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved, NewCardDeclined,
-    CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed, CaseOpened,
-    CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned, CardActivated,
-    CardReplaced, CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
+    UnitApplied, ApplicationSubmitted, DeliveryChosen, SupplementAsked, ApplicationSupplemented, ApplicationAccepted,
+    ReviewAsked, ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved,
+    NewCardDeclined, CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed,
+    CaseOpened, CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned,
+    CardActivated, CardReplaced, CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

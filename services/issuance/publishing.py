@@ -9,6 +9,7 @@ from services.issuance.domain.application import events as paper
 from services.issuance.domain.batch import events as batch
 from services.issuance.domain.holding import events as holding
 from services.issuance.domain.series import events as series
+from services.issuance.domain.unit import events as unit
 
 
 def receipt_hash(receipt: str) -> str:
@@ -267,6 +268,22 @@ def tell_of_batch(fact: batch.Event) -> Contract | None:
         case batch.SeatFilled() | batch.SeatVoided() | batch.PlasticLeft():
             return None
         case batch.BatchSent() | batch.BatchDispatched():
+            return None
+
+
+def tell_of_unit(fact: unit.Event) -> Contract | None:
+    match fact:
+        case unit.UnitApplied():
+            return told.UnitApplied(
+                submission_id=fact.submission_id,
+                unit=fact.unit_id.partition("-")[2],
+                programme=fact.programme,
+                outlet=fact.outlet,
+                taken=len(fact.requests),
+                refused=len(fact.refused),
+                at=fact.at,
+            )
+        case unit.UnitCodeProposed() | unit.UnitCodeAccepted():
             return None
 
 

@@ -33,6 +33,10 @@ from services.issuance.domain.series import commands as series_commands
 from services.issuance.domain.series import events as series_events
 from services.issuance.domain.series.decider import series
 from services.issuance.domain.series.state import Series
+from services.issuance.domain.unit import commands as unit_commands
+from services.issuance.domain.unit import events as unit_events
+from services.issuance.domain.unit.decider import units
+from services.issuance.domain.unit.state import Unit
 from services.issuance.projections import IssuanceQuestions, project
 from services.issuance.reactions import HEARS, REACTIONS
 from services.issuance.routes import router
@@ -84,6 +88,14 @@ SERIES = Aggregate[Series](
     key=lambda command: str(command.series),
     tell=publishing.tell_of_series,
 )
+UNIT = Aggregate[Unit](
+    category="unit",
+    decider=units,
+    commands=unit_commands.Command,
+    facts=unit_events.Event,
+    key=lambda command: str(command.unit_id),
+    tell=publishing.tell_of_unit,
+)
 
 
 def build(platform: Platform) -> Service:
@@ -101,7 +113,7 @@ def build(platform: Platform) -> Service:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command
 
-    desks = Desks([APPLICATION, HOLDING, BATCH, SERIES], platform.store("issuance"), platform.city, brief)
+    desks = Desks([APPLICATION, HOLDING, BATCH, SERIES, UNIT], platform.store("issuance"), platform.city, brief)
     questions = IssuanceQuestions(platform.rows("issuance"))
     return Service(
         name="issuance",

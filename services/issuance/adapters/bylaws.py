@@ -121,6 +121,10 @@ class IssuanceBylaws:
         self.outlet(city, outlet)
         return Channel(self._packs[city].outlet_kinds[outlet])
 
+    def halls(self, city: str) -> list[str]:
+        """The service halls of a city."""
+        return sorted(outlet for outlet, kind in self._packs[city].outlet_kinds.items() if kind == Channel.HALL)
+
     def programmes(self, city: str) -> list[str]:
         return [programme for code, programme in self._dated if code == city]
 

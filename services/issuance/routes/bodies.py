@@ -94,6 +94,23 @@ class PoliceApplicationBody(AskedBody):
     collect_at: Text
 
 
+class UnitApplicationBody(Body):
+    """A unit's list, brought by its delegate."""
+
+    unit: UnitCode
+    """The organisation code or the credit code on the certificate."""
+    programme: Text
+    papers: Papers
+    """The unit's certificate and the delegate's own document."""
+    rows: Annotated[list[AskedBody], Field(min_length=1, max_length=500)]
+
+
+class CodeProposalBody(Body):
+    """Why a code counts that fails its check."""
+
+    reason: Text
+
+
 class DeliveryBody(Body):
     """How the card is to reach its holder."""
 
@@ -196,4 +213,6 @@ class OpeningBody(Body):
 
 CardPath = Annotated[str, Path(description="The card, for example `330900-4K7MZQ0V5T8WX2N3.1`.")]
 ApplicationPath = Annotated[str, Path(description="The application, for example `330900-4K7MZQ0V5T8WX2N3.A1B2C3D4E`.")]
+UnitPath = Annotated[str, Path(max_length=40, description="The unit's code, for example `91350203M0001QAY9B`.")]
+UnitProposalPath = Annotated[str, Path(max_length=40, description="The proposal.")]
 BatchPath = Annotated[str, Path(description="The batch, for example `330900-9WQ0V5T8X2N37M4K`.")]
