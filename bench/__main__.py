@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import appends, calls, doors, replay, start
+from bench import appends, calls, doors, replay, rolls, start
 from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
@@ -22,6 +22,7 @@ MEASURES: dict[str, Measure] = {
     "calls": calls.until_refused_everywhere,
     "kafka": calls.until_refused_everywhere_on_kafka,
     "replay": replay.beside_a_raw_read,
+    "rolls": rolls.into_a_filled_register,
     "start": start.from_a_fresh_clone,
 }
 DOCUMENT = Path("docs/benchmarks.md")

@@ -18,6 +18,7 @@ from services.identity.adapters.bylaws import DataSharing, MassIssues
 from services.identity.adapters.carrier import Carrier
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import Agreements, Inlets, Intake
+from services.identity.adapters.kept_parts import KeptParts
 from services.identity.adapters.people import People
 from services.identity.contracts import TELLS
 from services.identity.domain.commands import AdmitFromRoll, Command, DestroyKey, JudgeEntitlements
@@ -35,12 +36,14 @@ from services.identity.domain.events import Event
 from services.identity.domain.particulars import age
 from services.identity.domain.roll import commands as roll_commands
 from services.identity.domain.roll import events as roll_events
+from services.identity.domain.roll.commands import CarryOutPage, ForgetPart
 from services.identity.domain.roll.decider import rolls
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Person, Unknown
 from services.identity.projections import IdentityQuestions, project
 from services.identity.publishing import tell, tell_of_delivery, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
+from services.identity.routes.rolls import rolls as rolls_desk
 
 
 def _themselves(person: Person) -> Mapping[str, str]:
@@ -136,7 +139,9 @@ def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desk
 
 def build(platform: Platform) -> Service:
     people, sharing, eligibility = People(platform.vault), DataSharing(platform.packs), Eligibility(platform.packs)
-    desks = _desks(platform, people, eligibility)
+    mass_issues, desks = MassIssues(platform.packs), _desks(platform, people, eligibility)
+    carrier = Carrier(desks, people, sharing, mass_issues, eligibility, platform.city)
+    kept = KeptParts(desks, carrier, platform.vault, platform.packs)
 
     async def destroy_key(command: DestroyKey, _due: DueCommand) -> None:
         await people.erase(command.person_id)
@@ -146,6 +151,8 @@ def build(platform: Platform) -> Service:
 
     agreements, questions = Agreements(platform.packs), IdentityQuestions(platform.rows("identity"))
     intake = Intake(desks, people, sharing, agreements, platform.vault, platform.city)
+    routes = router(desks, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions)
+    rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, platform.city)
     inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
 
     async def look_at_the_feeds() -> None:
@@ -165,13 +172,16 @@ def build(platform: Platform) -> Service:
     return Service(
         name="identity",
         desks=desks,
-        router=router(
-            desks, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions
-        ),
+        router=routes,
         access=files("services.identity").joinpath("access.cedar").read_text(),
         tells=TELLS,
         project=project,
-        performers={DestroyKey: destroy_key, ForgetRecords: forget_records},
+        performers={
+            DestroyKey: destroy_key,
+            ForgetRecords: forget_records,
+            CarryOutPage: kept.carry_out,
+            ForgetPart: kept.forget,
+        },
         chores=(look_at_the_feeds,),
         inlet=Inlet(inlets.topics(), inlets.take),
     )

@@ -18,7 +18,7 @@ from libs.runtime.house import House
 from libs.testing.town import Town, doors_of, memory_platform, town_settings
 from libs.web.access import action_of, allowed
 from libs.web.tokens import NOBODY, Caller
-from services.ids import application_id, batch_id, card_id, holding_id, person_id
+from services.ids import application_id, batch_id, card_id, case_id, holding_id, person_id, roll_id
 from services.wallet.domain.naming import load_id, payment_id, top_up_id
 from tests.platform import (
     CENTRE,
@@ -42,6 +42,8 @@ SOMEBODY = person_id(ZHOUSHAN, derived("somebody"))
 HOLDING = holding_id(SOMEBODY, "citizen-card")
 IDS = {
     "person_id": SOMEBODY,
+    "roll_id": roll_id(ZHOUSHAN, "insured"),
+    "case_id": case_id(roll_id(ZHOUSHAN, "insured"), 1, 2),
     "holding_id": HOLDING,
     "card_id": card_id(HOLDING, 1),
     "application_id": application_id(HOLDING, derived("hers")),
@@ -72,6 +74,9 @@ PASSPORT = {"kind": "passport", "number": "X0000001", "issuer": "USA"}
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/persons": {"document": id_card(born="19600101"), "name": "林小舟", "mobile": "13800005678"},
     "/v1/persons/searches": PASSPORT,
+    "/v1/rolls": {"programme": "citizen-card", "department": "hrss", "name": "insured"},
+    "/v1/rolls/{roll_id}/parts": {"part": 1, "text": "kind"},
+    "/v1/duplicates/{case_id}/rulings": {"ruling": "same_person"},
     "/v1/facts": {"document": PASSPORT, "fact": "hukou", "valid_from": "2020-01-01", "reference": "R-1"},
     "/v1/persons/{person_id}/reveals": {"reason": "holder_asks"},
     "/v1/persons/{person_id}/erasures": {"reason": "own_request"},

@@ -175,7 +175,7 @@ class _Looking:
         try:
             raw.decode("gb18030")
         except UnicodeDecodeError as error:
-            at = len(raw[: error.start].decode("gb18030", errors="replace")) + 1
+            at = max(column, len(raw[: error.start].decode("gb18030", errors="replace")) + 1)
             raise _unreadable(
                 self._lines, at, "these bytes are neither UTF-8 nor GBK", "Export the file again, in UTF-8."
             ) from None

@@ -1,0 +1,115 @@
+"""A roll from its file to ordered cards, beside `citycard up`, into an empty register and into a filled one."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+
+from bench.doors import environment_of, server
+from bench.figures import Findings, Row
+from bench.ground import Ground, ended
+from libs.testing.stage import free_port
+from services.simulation.rolls import write
+
+WANTED_PER_S, WANTED_MB, WANTED_RATIO = 2_000, 400, 0.8
+LOOK_S = 0.05
+
+
+async def into_a_filled_register(ground: Ground) -> Findings:
+    """Persons a second, and the memory of whoever imports; ordered means that `card-ordered` is stored."""
+    rows, held = ground.either(150_000, 3_000), ground.either(1_000_000, 20_000)
+    roll = ground.folder / "roll.csv"
+    came_to = write(roll, rows, seed=1)
+    empty_per_s, empty_mb = await _imported(ground, "roll_empty", roll, came_to["ordered"], 0)
+    full_per_s, full_mb = await _imported(ground, "roll_filled", roll, came_to["ordered"], held)
+    ratio, peak_mb = full_per_s / empty_per_s, max(empty_mb, full_mb)
+    what = f"roll of {rows:,} persons, 3 % planted faults, file → ordered card, readers and relays at work"
+    return Findings(
+        [
+            Row(f"{what}, empty register", f"{empty_per_s:,.0f}/s", wanted=f"≥ {WANTED_PER_S:,}/s",
+                met=empty_per_s >= WANTED_PER_S),
+            Row(f"the same, {held:,} persons in the register", f"{full_per_s:,.0f}/s", f"empty: {empty_per_s:,.0f}/s",
+                f"{ratio:.2f}×", f"≥ {WANTED_RATIO}×", ratio >= WANTED_RATIO),
+            Row("memory of the importing process, at its peak", f"{peak_mb:.0f} MB", wanted=f"< {WANTED_MB} MB",
+                met=peak_mb < WANTED_MB),
+        ]
+    )  # fmt: skip
+
+
+async def _imported(ground: Ground, name: str, roll: Path, cards: int, held: int) -> tuple[float, float]:
+    dsn = await ground.database(name)
+    async with ground.platform(dsn):
+        pass  # The schemas, brought up to date.
+    await _fill(dsn, held)
+    port, environment = free_port(), environment_of(ground, dsn)
+    async with server(port, ["-m", "libs.runtime.cli", "up"], CITYCARD_PORT=str(port), **environment):
+        began, peak_kb = time.perf_counter(), 0
+        importer = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "libs.runtime.cli", "roll", "import", str(roll), "--city", "330900",
+            "--programme", "citizen-card", "--department", "hrss", "--as", name.replace("_", "-"),
+            env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            while importer.returncode is None:
+                peak_kb = max(peak_kb, _peak_kb(importer.pid))
+                await asyncio.sleep(LOOK_S)
+            took = time.perf_counter() - began
+        finally:
+            await ended(importer)
+    connection = await asyncpg.connect(dsn)
+    try:
+        ordered = await connection.fetchval("select count(*) from issuance.fact where name = 'card-ordered'")
+    finally:
+        await connection.close()
+    await ground.drop(name)
+    if importer.returncode or ordered - held != cards:
+        raise RuntimeError(f"{ordered - held} cards were ordered instead of {cards}; status {importer.returncode}")
+    return cards / took, peak_kb / 1024
+
+
+def _peak_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+async def _fill(dsn: str, persons: int) -> None:
+    """A register that has long been in use: whatever is looked up by a key that chance has made.
+
+    Outboxes stay empty: they only grow at their ends, and readers would have to be taught what they have read.
+    """
+    if not persons:
+        return
+    connection = await asyncpg.connect(dsn)
+    numbered = "from generate_series(0, $1::bigint - 1) n"
+    try:
+        for schema, category, name, facts in (
+            ("identity", "person", "person-registered", 4), ("issuance", "holding", "card-ordered", 1),
+        ):  # fmt: skip
+            stream, said = f"'{category}-330900-' || md5(n::text)", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
+            await connection.execute(
+                f"insert into {schema}.fact select n % 64, (n / 64) * {facts} + v, {stream}, v, '{name}', {said}, "
+                f"'{{}}', now(), now() {numbered}, generate_series(1, {facts}) v",
+                persons,
+            )
+            await connection.execute(
+                f"insert into {schema}.command select md5('{schema}' || n)::uuid, {stream}, {facts}, '', '', now() "
+                f"{numbered}",
+                persons,
+            )
+        await connection.execute(
+            f"insert into vault.data_key select '330900-' || md5(n::text), 'v1.x.' || md5(n::text), now() {numbered}",
+            persons)  # fmt: skip
+        await connection.execute(
+            "insert into vault.claim select 'document', decode(md5('a' || n) || md5('b' || n), 'hex'), "
+            f"'330900-' || md5(n::text) {numbered}", persons)  # fmt: skip
+        await connection.execute("vacuum analyze")
+        await connection.execute("checkpoint")
+    finally:
+        await connection.close()
