@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import appends, calls, doors, replay, rolls, start
+from bench import appends, calls, doors, replay, rolls, start, verdicts
 from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
@@ -23,6 +23,7 @@ MEASURES: dict[str, Measure] = {
     "kafka": calls.until_refused_everywhere_on_kafka,
     "replay": replay.beside_a_raw_read,
     "rolls": rolls.into_a_filled_register,
+    "verdicts": verdicts.beside_bare_zen,
     "start": start.from_a_fresh_clone,
 }
 DOCUMENT = Path("docs/benchmarks.md")

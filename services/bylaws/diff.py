@@ -82,7 +82,7 @@ class Comparison:
     def _rights(self, eligibility: Eligibility, pack: CityPack, now: Circumstances) -> Rights:
         rights: set[tuple[str, str]] = set()
         for programme in pack.programmes:
-            verdict = eligibility.bare(pack.code, programme, now, self._at)
+            verdict = eligibility.bare(pack.code, programme, now)
             if verdict.granted:
                 rights |= {(programme, ""), *((programme, one.function) for one in verdict.functions if one.granted)}
         return frozenset(rights)

@@ -1,7 +1,7 @@
 """What a city's tables say of a person under each programme, since when and until when, and why."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from libs.kernel.calendar import morning_of, shanghai_day
 from libs.kernel.why import Decision, FactUsed, Ground, Said, Why
-from libs.runtime.citypack import CityPack, CityPacks, Dated
-from services.identity.adapters.tables import Circumstances, Hit, Table, said_of
+from libs.runtime.citypack import CityPack, CityPacks, Dated, Entry
+from services.identity.adapters.tables import ANSWERS_KEPT_MAX, Circumstances, Hit, Table, said_of
 from services.identity.domain.events import FunctionVerdict, Statement, Verdict
 
 NOT_OPEN = "not_open"
@@ -47,6 +47,24 @@ class FunctionRow(BaseModel):
     article: str
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The eligibility text and the functions of a programme on one day, and the entry that put the text in force."""
+
+    entry: Entry[str]
+    table: Table
+    opened: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A verdict without its sources, the facts of the row that decided, and all that were looked at."""
+
+    verdict: Verdict
+    deciding: Sequence[str] = ()
+    looked_at: frozenset[str] = frozenset()
+
+
 class Eligibility:
     """All tables of all cities, read and checked when the house starts."""
 
@@ -61,7 +79,12 @@ class Eligibility:
             for pack in packs
             for programme in pack.programmes
         }
-        self._known: dict[tuple[Any, ...], Verdict] = {}
+        self._programmes = {pack.code: tuple(pack.programmes) for pack in packs}
+        self._begins = {
+            key: sorted({entry.from_ for values in dated for entry in values}) for key, dated in self._dated.items()
+        }
+        self._texts: dict[tuple[str, str, date], Text | None] = {}
+        self._known: dict[tuple[Any, ...], Bare] = {}
 
     def verdicts(
         self, city: str, holding: Sequence[Statement], age: int, at: datetime, birth: date | None = None
@@ -71,33 +94,29 @@ class Eligibility:
         With `birth`, a verdict also knows the birthdays on which it will change.
         """
         now = Circumstances.of(holding, age, shanghai_day(at), birth)
-        return tuple(self.verdict(city, name, now, at, holding) for name in self._packs[city].programmes)
+        return tuple(self.verdict(city, name, now, at, holding) for name in self._programmes[city])
 
     def verdict(
         self, city: str, programme: str, now: Circumstances, at: datetime, holding: Sequence[Statement] = ()
     ) -> Verdict:
         """The verdict under one programme; `holding` are the statements that it may cite."""
-        bare, hit = self._bare(city, programme, now, at)
-        looked_at = set(hit.looks_at) if hit else set()
-        if hit:
-            opened = self.tables(city, programme, at)[1]
-            looked_at.update(fact for one in bare.functions for fact in opened.conditions(one.rule))
+        bare = self._bare(city, programme, now)
         used = tuple(
             FactUsed(fact=said.fact, department=said.department, valid_from=said.valid_from, stated_at=said.stated_at)
             for said in sorted(holding, key=lambda one: (one.fact, one.department))
-            if said.fact in looked_at
+            if said.fact in bare.looked_at
         )
-        deciding = hit.looks_at if hit else ()
+        cited = {one.fact for one in used}
         return replace(
-            bare,
-            facts_used=tuple(_sourced(fact, used) for fact in deciding if any(one.fact == fact for one in used)),
+            bare.verdict,
+            facts_used=tuple(_sourced(fact, used) for fact in bare.deciding if fact in cited),
             used=used,
-            holds_until=self._holds_until(city, programme, bare, now),
+            holds_until=self._holds_until(city, programme, bare.verdict, now),
         )
 
-    def bare(self, city: str, programme: str, now: Circumstances, at: datetime) -> Verdict:
+    def bare(self, city: str, programme: str, now: Circumstances) -> Verdict:
         """The verdict without its sources: the same for all whom the tables cannot tell apart, and asked once."""
-        return self._bare(city, programme, now, at)[0]
+        return self._bare(city, programme, now).verdict
 
     def opens_at(self, city: str, programme: str) -> datetime:
         """The first moment at which somebody can be eligible."""
@@ -147,42 +166,65 @@ class Eligibility:
         eligibility, functions = self._dated[city, programme]
         return self._table(city, programme, eligibility.at(at)), self._table(city, programme, functions.at(at))
 
-    def _bare(self, city: str, programme: str, now: Circumstances, at: datetime) -> tuple[Verdict, Hit | None]:
+    def _bare(self, city: str, programme: str, now: Circumstances) -> Bare:
         """A verdict without its sources: the same for all whom the tables cannot tell apart."""
-        pack, (eligibility, functions) = self._packs[city], self._dated[city, programme]
-        if shanghai_day(at) < max(eligibility.begins_on, functions.begins_on):
-            return self._not_open(pack, programme, eligibility), None
-        entry = eligibility.entry_at(at)
-        table, opened = self._table(city, programme, entry.value), self._table(city, programme, functions.at(at))
-        decided = table.ask(now)[0]
-        key = (table.path, entry.from_, decided.id, opened.path, opened.told_apart(now))
+        pack, eligibility = self._packs[city], self._dated[city, programme][0]
+        text = self._text(city, programme, now.day)
+        if text is None:
+            return Bare(self._not_open(pack, programme, eligibility))
+        key = (city, programme, text.entry.from_, text.table.told_apart(now), text.opened.told_apart(now))
         if (known := self._known.get(key)) is None:
-            row = EligibilityRow.model_validate(decided.row)
-            known = self._known[key] = Verdict(
-                programme=programme,
-                granted=row.granted,
-                may_apply=row.granted if row.may_apply is None else row.may_apply,
-                rule=row.rule,
-                article=row.article,
-                basis=row.basis.en,
-                facts_used=(),
-                missing=tuple(row.missing),
-                functions=_first_of_each(opened.ask(now)),
-                bylaws=pack.hash,
-                text=Path(entry.value).stem,
-                ground=eligibility.ground(entry, row.rule).ref,
+            if len(self._known) >= ANSWERS_KEPT_MAX:
+                self._known.clear()
+            known = self._known[key] = self._asked(pack, programme, text, now)
+        return known
+
+    def _asked(self, pack: CityPack, programme: str, text: Text, now: Circumstances) -> Bare:
+        decided = text.table.ask(now)[0]
+        row = EligibilityRow.model_validate(decided.row)
+        functions = _first_of_each(text.opened.ask(now))
+        verdict = Verdict(
+            programme=programme,
+            granted=row.granted,
+            may_apply=row.granted if row.may_apply is None else row.may_apply,
+            rule=row.rule,
+            article=row.article,
+            basis=row.basis.en,
+            facts_used=(),
+            missing=tuple(row.missing),
+            functions=functions,
+            bylaws=pack.hash,
+            text=Path(text.entry.value).stem,
+            ground=self._dated[pack.code, programme][0].ground(text.entry, row.rule).ref,
+        )
+        opening = (fact for one in functions for fact in text.opened.conditions(one.rule))
+        return Bare(verdict, decided.looks_at, frozenset([*decided.looks_at, *opening]))
+
+    def _text(self, city: str, programme: str, day: date) -> Text | None:
+        """What holds on this day; None before the programme opens."""
+        key = (city, programme, day)
+        if key not in self._texts:
+            eligibility, functions = self._dated[city, programme]
+            noon = morning_of(day)
+            self._texts[key] = (
+                None
+                if day < max(eligibility.begins_on, functions.begins_on)
+                else Text(
+                    eligibility.entry_at(noon),
+                    self._table(city, programme, eligibility.at(noon)),
+                    self._table(city, programme, functions.at(noon)),
+                )
             )
-        return known, decided
+        return self._texts[key]
 
     def _holds_until(self, city: str, programme: str, bare: Verdict, now: Circumstances) -> datetime | None:
         """The first moment at which time alone changes this verdict: a limit of days, a birthday, another text."""
-        days = {entry.from_ for dated in self._dated[city, programme] for entry in dated}
-        if bare.rule != NOT_OPEN:
-            for table in self.tables(city, programme, morning_of(now.day)):
-                days.update(table.turns(now))
-        for day in sorted(day for day in days if day > now.day):
-            later, _ = self._bare(city, programme, now.on(day), morning_of(day))
-            if replace(later, ground=bare.ground, text=bare.text) != bare or later.text != bare.text:
+        days = {day for day in self._begins[city, programme] if day > now.day}
+        if (text := self._text(city, programme, now.day)) is not None:
+            days.update(day for table in (text.table, text.opened) for day in table.turns(now) if day > now.day)
+        for day in sorted(days):
+            later = self.bare(city, programme, now.on(day))
+            if replace(later, ground=bare.ground) != bare:
                 return morning_of(day).astimezone(UTC)
         return None
 
