@@ -20,6 +20,7 @@ WANTED = {
     "issue in spite of a refusal",
     "lift a written report",
     "cancel a card",
+    "let a unit's code count that fails its check",
     "enact a bylaw",
     "merge two persons",
     "adjust a wallet",

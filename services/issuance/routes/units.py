@@ -85,7 +85,7 @@ def units(routes: APIRouter, hands: Hands) -> None:
             OutletUnknown, ProgrammeUnknown, ProgrammeNotOpen, ChannelClosed, PapersMissing, UnitCodeFails,
             UnitCodeMisshapen, UnitsApplyAtTheHall,
         ),
-        dependencies=[allowed("issuance:apply")],
+        dependencies=[allowed("issuance:apply-units")],
     )  # fmt: skip
     async def apply_for_a_unit_s_people(said: UnitApplicationBody, call: Call) -> UnitApplicationView:
         """Take in a unit's list: its papers are looked at once, its rows one by one; a bad row fails no other."""
