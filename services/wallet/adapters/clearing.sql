@@ -1,0 +1,330 @@
+-- Taps by the million. What this does is said, record by record, in services/wallet/domain/taps/clearing.py; a test lets
+-- both clear the same taps and compares. `{schema}` is the wallet's PostgreSQL schema, `{lock_class}` the first half of
+-- its advisory locks.
+
+-- Purses that taps can be charged to, by the number on the chip.
+create table {schema}.tap_card (
+    number  bigint primary key,
+    account text   not null
+);
+
+-- Reports of loss that cover a card's purse.
+create table {schema}.tap_stop (
+    number   bigint      not null,
+    from_at  timestamptz not null,
+    until_at timestamptz,
+    primary key (number, from_at)
+);
+
+create table {schema}.tap_terminal (
+    terminal   bigint primary key,
+    merchant   text   not null,
+    service    text   not null,
+    retired_at timestamptz
+);
+
+-- From `received_at` on, a terminal had the hotlist as it stood at `as_of`.
+create table {schema}.tap_receipt (
+    terminal    bigint      not null,
+    received_at timestamptz not null,
+    as_of       timestamptz not null,
+    primary key (terminal, received_at)
+);
+
+-- Uploads. `cleared` is how many records are done: it moves in the transaction that books them, so an upload that was
+-- broken off goes on where it stood.
+create table {schema}.tap_file (
+    id          integer     generated always as identity primary key,
+    sender      text        not null,
+    number      integer     not null,
+    sha256      bytea       not null,
+    records     integer     not null,
+    total_fen   bigint      not null,
+    received_at timestamptz not null,
+    cleared     integer     not null default 0,
+    done_at     timestamptz,
+    unique (sender, number)
+);
+create table {schema}.tap_file_class (
+    file    integer  not null,
+    class   smallint not null,
+    records integer  not null,
+    fen     bigint   not null,
+    primary key (file, class)
+);
+
+-- Every distinct genuine tap. `plain` is its class when no other contradicts it, `standing` its class among all others.
+-- The first content that came with a natural key has variant 0 there; contradicting ones are kept beside it.
+create table {schema}.tap (
+    card             bigint      not null,
+    terminal         bigint      not null,
+    at               timestamptz not null,
+    counter          integer     not null,
+    sequence         integer     not null,
+    fen              integer     not null,
+    balance_fen      integer     not null,
+    tac              integer     not null,
+    file             integer     not null,
+    line             integer     not null,
+    kind             smallint    not null,
+    plain            smallint    not null,
+    standing         smallint    not null,
+    variant          smallint    not null,
+    terminal_variant smallint    not null,
+    primary key (card, counter, variant),
+    constraint tap_of_terminal unique (terminal, sequence, terminal_variant)
+);
+
+-- Records that the card did not sign, as they came.
+create table {schema}.tap_bad (
+    file     integer     not null,
+    line     integer     not null,
+    card     bigint      not null,
+    counter  integer     not null,
+    terminal bigint      not null,
+    sequence integer     not null,
+    fen      integer     not null,
+    at       timestamptz not null,
+    primary key (file, line)
+);
+
+-- Cards among whose taps something once did not agree: all their taps are judged again whenever one comes.
+create table {schema}.tap_unclean (
+    card bigint primary key
+);
+
+-- Counters that have not come yet. A gap closes when they come; nothing needs to be remembered for that.
+create view {schema}.tap_gap as
+select card, counter - missing as from_counter, counter - 1 as to_counter, at as seen_at, file
+from (
+    select card, counter, at, file,
+           counter - 1 - coalesce(lag(counter) over (partition by card order by counter), 0) as missing
+    from {schema}.tap where variant = 0
+) t where missing > 0;
+
+-- Batches are booked in a shard of the journal of their own, so that nobody who pays online waits for a million taps.
+insert into {schema}.fold_mark (shard) values (64);
+
+-- Clears what stands in the session's `tap_in`: see `Clearing` for its columns. Returns how the records ended.
+create function {schema}.clear_taps(
+    file_ integer, first_ integer, now_ timestamptz, tolerance_ interval, ahead_ interval, stale_ interval,
+    before_ text, after_ text, c_service text[], c_from timestamptz[], c_until timestamptz[], c_fen integer[]
+) returns table (class smallint, records bigint, fen bigint) language plpgsql volatile
+set random_page_cost = 1.0 set plan_cache_mode = force_custom_plan set jit = off set work_mem = '64MB' as $$
+#variable_conflict use_column
+begin
+    create temp table tap_fresh on commit drop as
+    with one as (
+        select distinct on (card, counter, terminal, sequence, fen, balance_fen, kind, at, tac) *
+        from tap_in where genuine
+        order by card, counter, terminal, sequence, fen, balance_fen, kind, at, tac, line
+    ), ceiling as (
+        select * from unnest(c_service, c_from, c_until, c_fen) as c(service, from_at, until_at, fen)
+    ), fresh as (
+        select one.*, known.n as variants
+        from one cross join lateral (
+            select count(*) as n, bool_or(
+                (t.terminal, t.sequence, t.fen, t.balance_fen, t.kind, t.at, t.tac)
+                = (one.terminal, one.sequence, one.fen, one.balance_fen, one.kind, one.at, one.tac)) as same
+            from {schema}.tap t where t.card = one.card and t.counter = one.counter
+        ) known
+        where known.same is not true
+    )
+    select f.*, c.account, t.merchant,
+           (select count(*) from {schema}.tap x where x.terminal = f.terminal and x.sequence = f.sequence)
+               as terminal_variants,
+           (row_number() over of_key)::integer - 1 as nth,
+           (row_number() over of_terminal)::integer - 1 as terminal_nth,
+           lag(f.counter) over of_card as before_counter,
+           lag(f.at) over of_card as before_at,
+           case
+               when f.at > now_ + ahead_ then 9
+               when t.terminal is null then 11
+               when f.at >= t.retired_at then 12
+               when c.number is null then 13
+               when f.at < now_ - stale_ then 10
+               when l.fen is null or f.fen > l.fen then 5
+               when s.from_at is not null then
+                   case when exists (select from {schema}.tap_receipt r where r.terminal = f.terminal
+                                     and r.as_of >= s.from_at and r.received_at <= f.at) then 7 else 6 end
+               else 1
+           end::smallint as plain
+    from fresh f
+    left join {schema}.tap_terminal t on t.terminal = f.terminal
+    left join {schema}.tap_card c on c.number = f.card
+    left join ceiling l on l.service = t.service and f.at >= l.from_at and f.at < l.until_at
+    left join lateral (
+        select x.from_at from {schema}.tap_stop x
+        where x.number = f.card and x.from_at <= f.at and (x.until_at is null or f.at < x.until_at)
+        order by x.from_at limit 1
+    ) s on true
+    window of_card as (partition by f.card order by f.counter, f.line),
+           of_key as (partition by f.card, f.counter order by f.line),
+           of_terminal as (partition by f.terminal, f.sequence order by f.line);
+    analyze tap_fresh;
+
+    -- Cards with a contradiction, or with something that could hide one. On all others the counters rise with the hours.
+    create temp table tap_doubtful on commit drop as
+    with last as (
+        select c.card, l.counter, l.at from (select distinct card from tap_fresh) c
+        cross join lateral (
+            select t.counter, t.at from {schema}.tap t where t.card = c.card order by t.counter desc limit 1
+        ) l
+    ), beside as (
+        select f.card, f.at, b.before_at, a.after_at
+        from tap_fresh f join last on last.card = f.card and f.counter < last.counter
+        left join lateral (
+            select t.at as before_at from {schema}.tap t where t.card = f.card and t.counter < f.counter
+            order by t.counter desc limit 1
+        ) b on true
+        left join lateral (
+            select t.at as after_at from {schema}.tap t where t.card = f.card and t.counter > f.counter
+            order by t.counter limit 1
+        ) a on true
+    )
+    select u.card from {schema}.tap_unclean u where u.card in (select f.card from tap_fresh f)
+    union
+    select f.card from tap_fresh f
+    where f.variants + f.nth > 0 or f.terminal_variants + f.terminal_nth > 0 or f.plain = 9 or f.at < f.before_at
+    union
+    select f.card from tap_fresh f join tap_fresh g on g.terminal = f.terminal and g.sequence = f.sequence
+    where g.terminal_nth > 0
+    union
+    select t.card from tap_fresh f join {schema}.tap t on t.terminal = f.terminal and t.sequence = f.sequence
+    where f.terminal_variants > 0
+    union
+    select f.card from tap_fresh f join last on last.card = f.card
+    where f.counter > last.counter and f.at < last.at
+    union
+    select b.card from beside b where b.at < b.before_at or b.at > b.after_at;
+    analyze tap_doubtful;
+
+    insert into {schema}.tap_unclean select card from tap_doubtful on conflict do nothing;
+
+    -- A doubtful tap comes in unbooked; below it is judged with all the others of its card.
+    insert into {schema}.tap (card, terminal, at, counter, sequence, fen, balance_fen, tac, file, line, kind, plain,
+                              standing, variant, terminal_variant)
+    select f.card, f.terminal, f.at, f.counter, f.sequence, f.fen, f.balance_fen, f.tac, file_, f.line, f.kind, f.plain,
+           case when d.card is null then f.plain else 4 end, f.variants + f.nth, f.terminal_variants + f.terminal_nth
+    from tap_fresh f left join tap_doubtful d on d.card = f.card
+    order by f.card, f.counter;
+
+    create temp table tap_moved on commit drop as
+    select f.account, f.merchant, f.plain as standing, f.fen::bigint as fen
+    from tap_fresh f where not exists (select from tap_doubtful d where d.card = f.card);
+
+    if exists (select from tap_doubtful) then
+        create temp table tap_judged on commit drop as
+        select t.card, t.counter, t.variant, t.standing as was, t.fen, t.terminal, case
+            when exists (select from {schema}.tap o where o.card = t.card and o.counter = t.counter
+                         and o.variant <> t.variant) then 4
+            when exists (select from {schema}.tap o where o.terminal = t.terminal and o.sequence = t.sequence
+                         and o.terminal_variant <> t.terminal_variant) then 4
+            when t.plain <> 9 and exists (select from {schema}.tap o where o.card = t.card and o.counter > t.counter
+                                          and o.at + tolerance_ < t.at and o.plain <> 9) then 4
+            else t.plain end::smallint as standing
+        from {schema}.tap t join tap_doubtful d on d.card = t.card;
+        update {schema}.tap t set standing = j.standing from tap_judged j
+        where t.card = j.card and t.counter = j.counter and t.variant = j.variant and j.standing <> j.was;
+        insert into tap_moved
+        select c.account, m.merchant, side.standing, side.sign * j.fen
+        from tap_judged j
+        cross join lateral (values (j.standing, 1), (j.was, -1)) as side(standing, sign)
+        left join {schema}.tap_card c on c.number = j.card
+        left join {schema}.tap_terminal m on m.terminal = j.terminal
+        where j.standing <> j.was;
+    end if;
+
+    perform {schema}.book_taps(file_, first_, now_, before_, after_);
+
+    insert into {schema}.tap_bad
+    select file_, line, card, counter, terminal, sequence, fen, at from tap_in where not genuine;
+
+    return query
+    with told as (
+        select case when t.standing = 1 and f.counter > 1 and f.before_counter is distinct from f.counter - 1
+                         and not exists (select from {schema}.tap p where p.card = f.card and p.counter = f.counter - 1)
+                    then 2::smallint else t.standing end as class, f.fen
+        from tap_fresh f join {schema}.tap t
+          on t.card = f.card and t.counter = f.counter and t.variant = f.variants + f.nth
+        union all
+        select 8::smallint, i.fen from tap_in i where not i.genuine
+    ), counted as (
+        select class, count(*) as records, sum(fen)::bigint as fen from told group by class
+    ), all_ as (
+        select count(*) as records, coalesce(sum(i.fen), 0)::bigint as fen from tap_in i
+    ), doubles as (
+        select 3::smallint as class, a.records - coalesce(sum(c.records), 0)::bigint as records,
+               a.fen - coalesce(sum(c.fen), 0)::bigint as fen
+        from all_ a left join counted c on true group by a.records, a.fen
+    ), ended as (
+        select * from counted union all select * from doubles where records > 0
+    ), kept as (
+        insert into {schema}.tap_file_class as k (file, class, records, fen)
+        select file_, class, records, fen from ended
+        on conflict (file, class) do update set records = k.records + excluded.records, fen = k.fen + excluded.fen
+    )
+    select * from ended order by class;
+end $$;
+
+-- Writes what `tap_moved` says into the books: for each payee an entry of up to 500 payers, each with one sum.
+create function {schema}.book_taps(
+    file_ integer, first_ integer, now_ timestamptz, before_ text, after_ text
+) returns void language plpgsql volatile
+set random_page_cost = 1.0 set plan_cache_mode = force_custom_plan set jit = off set work_mem = '64MB' as $$
+#variable_conflict use_column
+declare
+    last bigint;
+begin
+    create temp table tap_leg on commit drop as
+    with paid as (
+        select case when bearer = 'issuer' then 'issuer-loss:lost-cards' else account end as payer,
+               case when standing = 5 then 'suspense:over-ceiling' else 'merchant:' || merchant end as payee, fen
+        from (select *, case standing when 6 then before_ when 7 then after_ else 'holder' end as bearer
+              from tap_moved where standing in (1, 5, 6, 7)) m
+        where bearer <> 'merchant'
+    ), summed as (
+        select payee, payer, sum(fen)::bigint as fen from paid group by payee, payer having sum(fen) <> 0
+    )
+    select payee, payer, fen, ((row_number() over (partition by payee order by payer)) - 1) / 500 as part
+    from summed;
+    analyze tap_leg;
+
+    -- In the order of ids, like everybody: the next statement sees what an earlier holder has committed.
+    perform from {schema}.account a where a.id in (select payer from tap_leg union select payee from tap_leg)
+    order by a.id for no key update;
+
+    select coalesce(max(position), 0) into last from (
+        select position from {schema}.entry where shard = 64 order by position desc limit 1) e;
+
+    create temp table tap_entry on commit drop as
+    select payee, part, last + row_number() over (order by payee, part) as position,
+           array_agg(account order by payee_leg, account) as accounts,
+           array_agg(fen order by payee_leg, account) as amounts
+    from (
+        select payee, part, payer as account, -fen as fen, false as payee_leg from tap_leg
+        union all
+        select payee, part, payee, sum(fen)::bigint, true from tap_leg group by payee, part
+    ) l group by payee, part;
+
+    insert into {schema}.entry
+        (shard, position, reference, kind, digest, at, recorded_at, accounts, amounts_fen, held_fen)
+    select 64, e.position, format('taps/%s/%s/%s/%s', file_, first_, e.payee, e.part), 'taps',
+           sha256(convert_to('taps' || chr(10) || l.legs, 'UTF8')),
+           now_, now_, e.accounts, e.amounts, array_fill(0::bigint, array[cardinality(e.accounts)])
+    from tap_entry e cross join lateral (
+        select string_agg(account || ' ' || fen || ' 0', chr(10) order by leg) as legs
+        from unnest(e.accounts, e.amounts) with ordinality as u(account, fen, leg)
+    ) l;
+
+    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
+    select u.account, 64, e.position, u.leg, u.fen, 0
+    from tap_entry e cross join lateral unnest(e.accounts, e.amounts) with ordinality as u(account, fen, leg)
+    order by u.account;
+
+    update {schema}.account a set balance_fen = a.balance_fen + m.fen
+    from (select account, sum(fen)::bigint as fen from (
+              select payer as account, -fen as fen from tap_leg union all select payee, fen from tap_leg) l
+          group by account) m
+    where a.id = m.account;
+end $$;
