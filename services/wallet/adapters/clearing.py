@@ -20,7 +20,9 @@ from libs.kernel import Clash, Missing, value
 from libs.kernel.calendar import morning_of
 from libs.kernel.clocks import Clock
 from services.wallet.adapters.tap_files import RECORD, TapFile, chunks, inspect
+from services.wallet.domain import chart
 from services.wallet.domain.taps.bylaw import TapBylaw
+from services.wallet.domain.taps.clearing import over_ceiling
 from services.wallet.domain.taps.tap import Class
 from services.wallet.ports import Cryptograms
 
@@ -72,6 +74,7 @@ class Upload:
 class Rules:
     """What a city decides about taps: bylaw, and the tariffs' ceilings as (service, from day, fen)."""
 
+    city: str
     under: TapBylaw
     ceilings: Sequence[tuple[str, date, int]]
 
@@ -171,7 +174,8 @@ class Clearing:
             await connection.execute(_TAP_IN)
             await connection.copy_to_table("tap_in", source=_Once(rows), columns=_COLUMNS, format="binary")
             ended = await connection.fetch(
-                f"select class, records from {self._schema}.clear_taps($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                f"select class, records from {self._schema}.clear_taps($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+                "$11, $12, $13, $14)",
                 file,
                 first,
                 now,
@@ -180,6 +184,8 @@ class Clearing:
                 timedelta(days=under.stale_days),
                 under.before_receipt.value,
                 under.after_receipt.value,
+                over_ceiling(rules.city),
+                chart.issuer_loss(rules.city),
                 *_ranges(rules.ceilings),
                 timeout=CHUNK_TIMEOUT_S,
             )

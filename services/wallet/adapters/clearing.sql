@@ -18,6 +18,7 @@ create table {schema}.tap_stop (
 
 create table {schema}.tap_terminal (
     terminal   bigint primary key,
+    city       text   not null,
     merchant   text   not null,
     service    text   not null,
     retired_at timestamptz
@@ -105,38 +106,25 @@ from (
 -- Batches are booked in a shard of the journal of their own, so that nobody who pays online waits for a million taps.
 insert into {schema}.fold_mark (shard) values (64);
 
--- Clears what stands in the session's `tap_in`: see `Clearing` for its columns. Returns how the records ended.
+-- Clears what stands in the session's `tap_in` (see `Clearing` for its columns) and returns how the records ended.
+-- `suspense_` and `issuer_` are the accounts for what is over the ceiling and for what the issuer bears.
 create function {schema}.clear_taps(
     file_ integer, first_ integer, now_ timestamptz, tolerance_ interval, ahead_ interval, stale_ interval,
-    before_ text, after_ text, c_service text[], c_from timestamptz[], c_until timestamptz[], c_fen integer[]
+    before_ text, after_ text, suspense_ text, issuer_ text,
+    c_service text[], c_from timestamptz[], c_until timestamptz[], c_fen integer[]
 ) returns table (class smallint, records bigint, fen bigint) language plpgsql volatile
 set random_page_cost = 1.0 set plan_cache_mode = force_custom_plan set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
+declare
+    put bigint;
 begin
+    -- Most taps contradict nothing: they go in under both natural keys, and whatever does not is looked at below.
     create temp table tap_fresh on commit drop as
-    with one as (
-        select distinct on (card, counter, terminal, sequence, fen, balance_fen, kind, at, tac) *
-        from tap_in where genuine
-        order by card, counter, terminal, sequence, fen, balance_fen, kind, at, tac, line
-    ), ceiling as (
+    with ceiling as (
         select * from unnest(c_service, c_from, c_until, c_fen) as c(service, from_at, until_at, fen)
-    ), fresh as (
-        select one.*, known.n as variants
-        from one cross join lateral (
-            select count(*) as n, bool_or(
-                (t.terminal, t.sequence, t.fen, t.balance_fen, t.kind, t.at, t.tac)
-                = (one.terminal, one.sequence, one.fen, one.balance_fen, one.kind, one.at, one.tac)) as same
-            from {schema}.tap t where t.card = one.card and t.counter = one.counter
-        ) known
-        where known.same is not true
     )
-    select f.*, c.account, t.merchant,
-           (select count(*) from {schema}.tap x where x.terminal = f.terminal and x.sequence = f.sequence)
-               as terminal_variants,
-           (row_number() over of_key)::integer - 1 as nth,
-           (row_number() over of_terminal)::integer - 1 as terminal_nth,
-           lag(f.counter) over of_card as before_counter,
-           lag(f.at) over of_card as before_at,
+    select f.*, c.account, t.city || '/' || t.merchant as merchant,
+           lag(f.counter) over of_card as before_counter, lag(f.at) over of_card as before_at,
            case
                when f.at > now_ + ahead_ then 9
                when t.terminal is null then 11
@@ -149,7 +137,7 @@ begin
                                      and r.as_of >= s.from_at and r.received_at <= f.at) then 7 else 6 end
                else 1
            end::smallint as plain
-    from fresh f
+    from tap_in f
     left join {schema}.tap_terminal t on t.terminal = f.terminal
     left join {schema}.tap_card c on c.number = f.card
     left join ceiling l on l.service = t.service and f.at >= l.from_at and f.at < l.until_at
@@ -158,64 +146,89 @@ begin
         where x.number = f.card and x.from_at <= f.at and (x.until_at is null or f.at < x.until_at)
         order by x.from_at limit 1
     ) s on true
-    window of_card as (partition by f.card order by f.counter, f.line),
-           of_key as (partition by f.card, f.counter order by f.line),
-           of_terminal as (partition by f.terminal, f.sequence order by f.line);
-    analyze tap_fresh;
+    where f.genuine
+    window of_card as (partition by f.card order by f.counter, f.line);
+
+    insert into {schema}.tap (card, terminal, at, counter, sequence, fen, balance_fen, tac, file, line, kind, plain,
+                              standing, variant, terminal_variant)
+    select card, terminal, at, counter, sequence, fen, balance_fen, tac, file_, line, kind, plain, plain, 0, 0
+    from tap_fresh on conflict do nothing;
+    get diagnostics put = row_count;
+
+    -- What did not go in is known already, or contradicts something: the same key with another content.
+    create temp table tap_beside (line integer, card bigint) on commit drop;
+    if put < (select count(*) from tap_fresh) then
+        with out_ as (
+            select distinct on (f.card, f.counter, f.terminal, f.sequence, f.fen, f.balance_fen, f.kind, f.at, f.tac) f.*
+            from tap_fresh f
+            where not exists (
+                select from {schema}.tap t where t.card = f.card and t.counter = f.counter
+                and (t.terminal, t.sequence, t.fen, t.balance_fen, t.kind, t.at, t.tac)
+                    = (f.terminal, f.sequence, f.fen, f.balance_fen, f.kind, f.at, f.tac))
+            order by f.card, f.counter, f.terminal, f.sequence, f.fen, f.balance_fen, f.kind, f.at, f.tac, f.line
+        ), beside as (
+            insert into {schema}.tap (card, terminal, at, counter, sequence, fen, balance_fen, tac, file, line, kind,
+                                      plain, standing, variant, terminal_variant)
+            select o.card, o.terminal, o.at, o.counter, o.sequence, o.fen, o.balance_fen, o.tac, file_, o.line, o.kind,
+                   o.plain, o.plain,
+                   (select count(*) from {schema}.tap t where t.card = o.card and t.counter = o.counter)
+                       + row_number() over (partition by o.card, o.counter order by o.line) - 1,
+                   (select count(*) from {schema}.tap t where t.terminal = o.terminal and t.sequence = o.sequence)
+                       + row_number() over (partition by o.terminal, o.sequence order by o.line) - 1
+            from out_ o returning line, card
+        )
+        insert into tap_beside select line, card from beside;
+        delete from tap_fresh f where not exists (
+            select from {schema}.tap t where t.card = f.card and t.counter = f.counter and t.file = file_
+            and t.line = f.line);
+    end if;
 
     -- Cards with a contradiction, or with something that could hide one. On all others the counters rise with the hours.
     create temp table tap_doubtful on commit drop as
     with last as (
         select c.card, l.counter, l.at from (select distinct card from tap_fresh) c
         cross join lateral (
-            select t.counter, t.at from {schema}.tap t where t.card = c.card order by t.counter desc limit 1
+            select t.counter, t.at from {schema}.tap t
+            where t.card = c.card and not (t.file = file_ and t.line > first_)
+            order by t.counter desc limit 1
         ) l
-    ), beside as (
-        select f.card, f.at, b.before_at, a.after_at
+    ), neighbours as (
+        select f.at, f.card, b.before_at, a.after_at
         from tap_fresh f join last on last.card = f.card and f.counter < last.counter
         left join lateral (
-            select t.at as before_at from {schema}.tap t where t.card = f.card and t.counter < f.counter
+            select t.at as before_at from {schema}.tap t
+            where t.card = f.card and t.counter < f.counter and not (t.file = file_ and t.line > first_)
             order by t.counter desc limit 1
         ) b on true
         left join lateral (
-            select t.at as after_at from {schema}.tap t where t.card = f.card and t.counter > f.counter
+            select t.at as after_at from {schema}.tap t
+            where t.card = f.card and t.counter > f.counter and not (t.file = file_ and t.line > first_)
             order by t.counter limit 1
         ) a on true
     )
     select u.card from {schema}.tap_unclean u where u.card in (select f.card from tap_fresh f)
     union
-    select f.card from tap_fresh f
-    where f.variants + f.nth > 0 or f.terminal_variants + f.terminal_nth > 0 or f.plain = 9 or f.at < f.before_at
+    select b.card from tap_beside b
     union
-    select f.card from tap_fresh f join tap_fresh g on g.terminal = f.terminal and g.sequence = f.sequence
-    where g.terminal_nth > 0
+    select t.card from tap_beside b join tap_fresh f on f.line = b.line
+    join {schema}.tap t on t.terminal = f.terminal and t.sequence = f.sequence
     union
-    select t.card from tap_fresh f join {schema}.tap t on t.terminal = f.terminal and t.sequence = f.sequence
-    where f.terminal_variants > 0
+    select f.card from tap_fresh f where f.plain = 9 or f.at < f.before_at
     union
-    select f.card from tap_fresh f join last on last.card = f.card
-    where f.counter > last.counter and f.at < last.at
+    select f.card from tap_fresh f join last on last.card = f.card and f.counter > last.counter and f.at < last.at
     union
-    select b.card from beside b where b.at < b.before_at or b.at > b.after_at;
-    analyze tap_doubtful;
-
-    insert into {schema}.tap_unclean select card from tap_doubtful on conflict do nothing;
-
-    -- A doubtful tap comes in unbooked; below it is judged with all the others of its card.
-    insert into {schema}.tap (card, terminal, at, counter, sequence, fen, balance_fen, tac, file, line, kind, plain,
-                              standing, variant, terminal_variant)
-    select f.card, f.terminal, f.at, f.counter, f.sequence, f.fen, f.balance_fen, f.tac, file_, f.line, f.kind, f.plain,
-           case when d.card is null then f.plain else 4 end, f.variants + f.nth, f.terminal_variants + f.terminal_nth
-    from tap_fresh f left join tap_doubtful d on d.card = f.card
-    order by f.card, f.counter;
+    select n.card from neighbours n where n.at < n.before_at or n.at > n.after_at;
 
     create temp table tap_moved on commit drop as
     select f.account, f.merchant, f.plain as standing, f.fen::bigint as fen
     from tap_fresh f where not exists (select from tap_doubtful d where d.card = f.card);
 
+    -- A doubtful card's taps are judged again, all of them; those that have just come were not booked before.
     if exists (select from tap_doubtful) then
+        insert into {schema}.tap_unclean select card from tap_doubtful on conflict do nothing;
         create temp table tap_judged on commit drop as
-        select t.card, t.counter, t.variant, t.standing as was, t.fen, t.terminal, case
+        select t.card, t.counter, t.variant, t.fen, t.terminal, t.standing as stood,
+            case when t.file = file_ and t.line > first_ then 4::smallint else t.standing end as was, case
             when exists (select from {schema}.tap o where o.card = t.card and o.counter = t.counter
                          and o.variant <> t.variant) then 4
             when exists (select from {schema}.tap o where o.terminal = t.terminal and o.sequence = t.sequence
@@ -225,9 +238,9 @@ begin
             else t.plain end::smallint as standing
         from {schema}.tap t join tap_doubtful d on d.card = t.card;
         update {schema}.tap t set standing = j.standing from tap_judged j
-        where t.card = j.card and t.counter = j.counter and t.variant = j.variant and j.standing <> j.was;
+        where t.card = j.card and t.counter = j.counter and t.variant = j.variant and j.standing <> j.stood;
         insert into tap_moved
-        select c.account, m.merchant, side.standing, side.sign * j.fen
+        select c.account, m.city || '/' || m.merchant, side.standing, side.sign * j.fen
         from tap_judged j
         cross join lateral (values (j.standing, 1), (j.was, -1)) as side(standing, sign)
         left join {schema}.tap_card c on c.number = j.card
@@ -235,28 +248,31 @@ begin
         where j.standing <> j.was;
     end if;
 
-    perform {schema}.book_taps(file_, first_, now_, before_, after_);
+    perform {schema}.book_taps(file_, first_, now_, before_, after_, suspense_, issuer_);
 
     insert into {schema}.tap_bad
     select file_, line, card, counter, terminal, sequence, fen, at from tap_in where not genuine;
 
     return query
     with told as (
-        select case when t.standing = 1 and f.counter > 1 and f.before_counter is distinct from f.counter - 1
-                         and not exists (select from {schema}.tap p where p.card = f.card and p.counter = f.counter - 1)
-                    then 2::smallint else t.standing end as class, f.fen
-        from tap_fresh f join {schema}.tap t
-          on t.card = f.card and t.counter = f.counter and t.variant = f.variants + f.nth
+        select f.card, f.counter, f.before_counter, f.fen, case when d.card is null then f.plain else (
+            select t.standing from {schema}.tap t
+            where t.card = f.card and t.counter = f.counter and t.file = file_ and t.line = f.line) end as standing
+        from tap_fresh f left join tap_doubtful d on d.card = f.card
+    ), classed as (
+        select case when standing = 1 and counter > 1 and before_counter is distinct from counter - 1
+                         and not exists (select from {schema}.tap p where p.card = t.card and p.counter = t.counter - 1)
+                    then 2::smallint else standing end as class, fen
+        from told t
         union all
         select 8::smallint, i.fen from tap_in i where not i.genuine
     ), counted as (
-        select class, count(*) as records, sum(fen)::bigint as fen from told group by class
-    ), all_ as (
-        select count(*) as records, coalesce(sum(i.fen), 0)::bigint as fen from tap_in i
+        select class, count(*) as records, sum(fen)::bigint as fen from classed group by class
     ), doubles as (
         select 3::smallint as class, a.records - coalesce(sum(c.records), 0)::bigint as records,
                a.fen - coalesce(sum(c.fen), 0)::bigint as fen
-        from all_ a left join counted c on true group by a.records, a.fen
+        from (select count(*) as records, coalesce(sum(i.fen), 0)::bigint as fen from tap_in i) a
+        left join counted c on true group by a.records, a.fen
     ), ended as (
         select * from counted union all select * from doubles where records > 0
     ), kept as (
@@ -269,7 +285,7 @@ end $$;
 
 -- Writes what `tap_moved` says into the books: for each payee an entry of up to 500 payers, each with one sum.
 create function {schema}.book_taps(
-    file_ integer, first_ integer, now_ timestamptz, before_ text, after_ text
+    file_ integer, first_ integer, now_ timestamptz, before_ text, after_ text, suspense_ text, issuer_ text
 ) returns void language plpgsql volatile
 set random_page_cost = 1.0 set plan_cache_mode = force_custom_plan set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
@@ -278,8 +294,8 @@ declare
 begin
     create temp table tap_leg on commit drop as
     with paid as (
-        select case when bearer = 'issuer' then 'issuer-loss:lost-cards' else account end as payer,
-               case when standing = 5 then 'suspense:over-ceiling' else 'merchant:' || merchant end as payee, fen
+        select case when bearer = 'issuer' then issuer_ else account end as payer,
+               case when standing = 5 then suspense_ else 'merchant:' || merchant end as payee, fen
         from (select *, case standing when 6 then before_ when 7 then after_ else 'holder' end as bearer
               from tap_moved where standing in (1, 5, 6, 7)) m
         where bearer <> 'merchant'
@@ -288,11 +304,18 @@ begin
     )
     select payee, payer, fen, ((row_number() over (partition by payee order by payer)) - 1) / 500 as part
     from summed;
-    analyze tap_leg;
 
-    -- In the order of ids, like everybody: the next statement sees what an earlier holder has committed.
-    perform from {schema}.account a where a.id in (select payer from tap_leg union select payee from tap_leg)
-    order by a.id for no key update;
+    -- Guarded accounts, in the order of ids like everybody: the next statement sees what an earlier holder has committed.
+    create temp table tap_guarded on commit drop as
+    select a.id, m.fen from (
+        select account, sum(fen)::bigint as fen from (
+            select payer as account, -fen as fen from tap_leg union all select payee, fen from tap_leg) l
+        group by account
+    ) m join {schema}.account a on a.id = m.account;
+    if exists (select from tap_guarded) then
+        perform from {schema}.account a where a.id in (select id from tap_guarded) order by a.id for no key update;
+        update {schema}.account a set balance_fen = a.balance_fen + g.fen from tap_guarded g where a.id = g.id;
+    end if;
 
     select coalesce(max(position), 0) into last from (
         select position from {schema}.entry where shard = 64 order by position desc limit 1) e;
@@ -321,10 +344,4 @@ begin
     select u.account, 64, e.position, u.leg, u.fen, 0
     from tap_entry e cross join lateral unnest(e.accounts, e.amounts) with ordinality as u(account, fen, leg)
     order by u.account;
-
-    update {schema}.account a set balance_fen = a.balance_fen + m.fen
-    from (select account, sum(fen)::bigint as fen from (
-              select payer as account, -fen as fen from tap_leg union all select payee, fen from tap_leg) l
-          group by account) m
-    where a.id = m.account;
 end $$;

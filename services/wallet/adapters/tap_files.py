@@ -92,7 +92,9 @@ def _sum(part: bytes, first: int) -> int:
             CARD_MIN <= card <= CARD_MAX and 1 <= counter and kind in KINDS and not zero and terminal <= TERMINAL_MAX
             and sequence <= FEN_MAX and 1 <= fen <= FEN_MAX and balance <= FEN_MAX and at >= AT_MIN
         ):  # fmt: skip
-            raise TapFileUnfit(why=f"record {nth}: {_fault(card, counter, kind, zero, terminal, sequence, fen, balance)}")
+            raise TapFileUnfit(
+                why=f"record {nth}: {_fault(card, counter, kind, zero, terminal, sequence, fen, balance)}"
+            )
         total += fen
     return total
 

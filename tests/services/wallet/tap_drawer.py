@@ -20,6 +20,7 @@ UNDER = TapBylaw(clock_tolerance_s=600, ahead_max_s=600, stale_days=30)
 CEILINGS = {"bus": ((date(2020, 1, 1), 1_000),), "metro": ((date(2020, 1, 1), 2_000), (date(2026, 9, 28), 900))}
 
 WORLD = World(
+    city="330900",
     now=NOW,
     cards={
         LIN: Card(account="purse:lin"),
@@ -90,7 +91,14 @@ def records(draw: st.DrawFn) -> list[Record]:
                 original,
                 **draw(
                     st.sampled_from(
-                        [{"fen": 99}, {"sequence": 399}, {"counter": 7}, {"card": WANG}, {"tac": b"\0\0\0\2"}, {"kind": 5}]
+                        [
+                            {"fen": 99},
+                            {"sequence": 399},
+                            {"counter": 7},
+                            {"card": WANG},
+                            {"tac": b"\0\0\0\2"},
+                            {"kind": 5},
+                        ]
                     )
                 ),
             )

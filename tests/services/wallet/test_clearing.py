@@ -95,7 +95,7 @@ class BackOffice:
     @property
     def rules(self) -> Rules:
         ceilings = [(service, *one) for service, dated in self.world.ceilings.items() for one in dated]
-        return Rules(under=self.world.under, ceilings=ceilings)
+        return Rules(city=self.world.city, under=self.world.under, ceilings=ceilings)
 
     async def take(self, sent: Sequence[Record], chunk: int = 1_000, number: int | None = None) -> Upload:
         return await self.clearing(chunk).take(self.file(sent, number), self.rules)
@@ -122,10 +122,12 @@ async def office(pool: asyncpg.Pool, workshop: Path) -> AsyncIterator[BackOffice
         await pool.execute(f"insert into {schema}.tap_card values ($1, $2)", number, card.account)
         await pool.execute(f"insert into {schema}.account (id, bearer) values ($1, '')", card.account)
         for stop in card.stops:
-            await pool.execute(f"insert into {schema}.tap_stop values ($1, $2, $3)", number, stop.from_at, stop.until_at)
+            await pool.execute(
+                f"insert into {schema}.tap_stop values ($1, $2, $3)", number, stop.from_at, stop.until_at
+            )
     for number, terminal in WORLD.terminals.items():
         await pool.execute(
-            f"insert into {schema}.tap_terminal values ($1, $2, $3, $4)",
+            f"insert into {schema}.tap_terminal values ($1, '330900', $2, $3, $4)",
             number,
             terminal.merchant,
             terminal.service,
@@ -215,9 +217,7 @@ async def test_a_natural_key_is_unique_in_the_register_whoever_writes_to_it(offi
     await office.take(good(tap))
     for key in ("card = card", "terminal_variant = terminal_variant"):
         with pytest.raises(asyncpg.UniqueViolationError):
-            await office.pool.execute(
-                f"insert into {office.schema}.tap select * from {office.schema}.tap where {key}"
-            )
+            await office.pool.execute(f"insert into {office.schema}.tap select * from {office.schema}.tap where {key}")
 
 
 async def test_the_same_file_sent_again_books_nothing_and_answers_the_same(office: BackOffice) -> None:
@@ -306,4 +306,3 @@ async def test_a_file_that_is_not_right_is_refused_before_anything_is_written(of
         await office.clearing().take(path, office.rules)
     with pytest.raises(TapFileUnknown):
         await office.clearing().upload("bus-company", 7_300)
-

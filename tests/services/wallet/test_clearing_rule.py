@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from services.wallet.domain.taps.bylaw import Bearer, TapBylaw
 from services.wallet.domain.taps.clearing import (
     EMPTY,
-    ISSUER_LOSS,
-    SUSPENSE,
     Record,
     Register,
     books,
@@ -61,7 +59,7 @@ third = next_tap(second)
 def test_a_tap_is_booked_from_the_purse_to_the_merchant() -> None:
     register, classes = cleared(good(tap))
     assert classes == [Class.BOOKED]
-    assert books(register, WORLD) == {"purse:lin": -182, "merchant:bus-one": 182}
+    assert books(register, WORLD) == {"purse:lin": -182, "merchant:330900/bus-one": 182}
 
 
 def test_a_tap_that_comes_twice_is_booked_once() -> None:
@@ -90,7 +88,7 @@ def test_a_counter_that_falls_is_a_case_and_its_neighbours_stand() -> None:
     restored = replace(second, at=later(60), sequence=9)
     register, classes = cleared(good(tap, third), good(restored))
     assert classes == [Class.CONFLICT]
-    assert books(register, WORLD) == {"purse:lin": -364, "merchant:bus-one": 364}
+    assert books(register, WORLD) == {"purse:lin": -364, "merchant:330900/bus-one": 364}
 
 
 def test_terminals_whose_clocks_differ_a_little_accuse_nobody() -> None:
@@ -119,7 +117,7 @@ def test_the_first_tap_of_a_card_leaves_a_gap_if_earlier_ones_are_missing() -> N
 def test_more_than_the_dearest_trip_waits_in_suspense() -> None:
     register, classes = cleared(good(replace(tap, fen=1_001)))
     assert classes == [Class.OVER_CEILING]
-    assert books(register, WORLD) == {"purse:lin": -1_001, SUSPENSE: 1_001}
+    assert books(register, WORLD) == {"purse:lin": -1_001, "suspense:330900/over-ceiling": 1_001}
 
 
 def test_the_ceiling_is_that_of_the_day_of_the_trip() -> None:
@@ -140,7 +138,7 @@ def test_after_a_report_the_issuer_bears_what_terminals_still_accept() -> None:
     register, classes = cleared(good(before, between, after))
     assert classes == [Class.BOOKED, Class.AFTER_REPORT, Class.AFTER_HOTLIST]
     assert books(register, WORLD) == {
-        "purse:lost": -182, ISSUER_LOSS: -364, "merchant:bus-one": 182, "merchant:metro": 364,
+        "purse:lost": -182, "issuer-loss:330900": -364, "merchant:330900/bus-one": 182, "merchant:330900/metro": 364,
     }  # fmt: skip
 
 
@@ -150,7 +148,7 @@ def test_a_city_may_let_the_merchant_bear_what_its_terminal_should_have_refused(
     under = TapBylaw(before_receipt=Bearer.HOLDER, after_receipt=Bearer.MERCHANT)
     world = replace(WORLD, under=under)
     register, _ = clear(EMPTY, good(between, after), world)
-    assert books(register, world) == {"purse:lost": -182, "merchant:metro": 182}
+    assert books(register, world) == {"purse:lost": -182, "merchant:330900/metro": 182}
 
 
 def test_a_tap_that_the_card_did_not_sign_is_worth_nothing_and_accuses_nobody() -> None:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from libs.kernel import state, value
 from libs.kernel.calendar import shanghai_day
+from services.wallet.domain import chart
 from services.wallet.domain.taps.bylaw import Bearer, TapBylaw
 from services.wallet.domain.taps.tap import Class, Tap
 
@@ -63,6 +64,7 @@ class Terminal:
 class World:
     """What the city knows while it clears. `ceilings` are (from day, fen) by service, oldest first."""
 
+    city: str
     now: datetime
     cards: Mapping[int, Card]
     terminals: Mapping[int, Terminal]
@@ -171,12 +173,9 @@ def gaps(register: Register) -> Iterator[tuple[int, int, int]]:
                 yield card, before + 1, after - 1
 
 
-SUSPENSE = "suspense:over-ceiling"
-ISSUER_LOSS = "issuer-loss:lost-cards"
-
-
-def merchant_account(merchant: str) -> str:
-    return f"merchant:{merchant}"
+def over_ceiling(city: str) -> str:
+    """Where money waits that was more than the tariff's dearest trip."""
+    return chart.suspense(city, "over-ceiling")
 
 
 def legs(tap: Tap, standing: Class, world: World) -> tuple[tuple[str, int], ...]:
@@ -189,15 +188,15 @@ def legs(tap: Tap, standing: Class, world: World) -> tuple[tuple[str, int], ...]
         case Class.AFTER_HOTLIST:
             bearer = world.under.after_receipt
         case Class.OVER_CEILING:
-            return (world.cards[tap.card].account, -tap.fen), (SUSPENSE, tap.fen)
+            return (world.cards[tap.card].account, -tap.fen), (over_ceiling(world.city), tap.fen)
         case _:
             return ()
-    merchant = merchant_account(world.terminals[tap.terminal].merchant)
+    merchant = chart.merchant(world.city, world.terminals[tap.terminal].merchant)
     match bearer:
         case Bearer.HOLDER:
             return (world.cards[tap.card].account, -tap.fen), (merchant, tap.fen)
         case Bearer.ISSUER:
-            return (ISSUER_LOSS, -tap.fen), (merchant, tap.fen)
+            return (chart.issuer_loss(world.city), -tap.fen), (merchant, tap.fen)
         case Bearer.MERCHANT:
             return ()
 
