@@ -122,7 +122,11 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
         app.include_router(router)
     install(app, count)
     describe_problems(app)
-    _come_in_by(app, lambda fastapi: Observe(BodyLimit(Porter(fastapi, doors, count)), platform.telemetry))
+    larger = {begins: most for service in house.services for begins, most in service.large_bodies.items()}
+    _come_in_by(
+        app,
+        lambda fastapi: Observe(BodyLimit(Porter(fastapi, doors, count), larger=larger), platform.telemetry),
+    )
     return app
 
 

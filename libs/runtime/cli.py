@@ -166,6 +166,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check engines, durability, migrations, clocks, keys; say what to do")
     doctor.set_defaults(run=_doctor)
 
+    taps = commands.add_parser("taps", help="bring a back office's taps to the wallet")
+    taps.add_argument("act", choices=("upload",))
+    taps.add_argument("file", type=Path, help="a tap file (docs/tap-files.md)")
+    taps.add_argument("--to", default="http://127.0.0.1:8080", help="where the platform is")
+    taps.add_argument("--token", required=True, help="a token of the back office (role merchant, outlet its name)")
+    taps.add_argument("--tries", type=int, default=20, help="how often to go on after a broken connection")
+    taps.set_defaults(run=_taps)
+
     bylaws = commands.add_parser("bylaws", help="check a city's pack, explain a verdict, see whom a change would touch")
     acts = bylaws.add_subparsers(required=True, metavar="ACT", dest="act")
     checking = acts.add_parser("check", help="everything that is wrong with a pack, with file and line")
@@ -313,6 +321,12 @@ def _doctor(_asked: argparse.Namespace) -> int:
     findings = asyncio.run(visit())
     print(summary(findings))
     return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def _taps(asked: argparse.Namespace) -> int:
+    room = importlib.import_module("services.wallet.adapters.tap_upload")
+    status: int = room.upload(asked.file, asked.to, asked.token, asked.tries, print)
+    return status
 
 
 def _bylaws(asked: argparse.Namespace) -> int:

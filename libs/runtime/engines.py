@@ -77,6 +77,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
             ledger=lambda service: PostgresLedger(pool, service, machine),
             leases=PostgresLeases(pool, holder=os.urandom(16).hex()),
             room=room,
+            database=pool,
         )
 
 

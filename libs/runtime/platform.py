@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from libs.eventsourcing.store import Store
 from libs.kernel.clocks import Clock
 from libs.ledger.entry import Ledger
@@ -25,7 +27,8 @@ def _no_books_here(service: str) -> Ledger:
 @dataclass(frozen=True)
 class Platform:
     """The world as services see it: given, never taken. `store`, `rows` and `notebook` are asked by service name;
-    a service that keeps books asks for its `ledger` instead of its `store`."""
+    a service that keeps books asks for its `ledger` instead of its `store`. `database` is for work by the set, of which
+    there is none where everything is in memory."""
 
     settings: Settings
     machine: Clock
@@ -43,3 +46,4 @@ class Platform:
     ledger: Callable[[str], Ledger] = _no_books_here
     leases: Leases | None = None
     room: Room = field(default_factory=Room)
+    database: asyncpg.Pool | None = None

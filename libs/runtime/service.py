@@ -107,6 +107,7 @@ class Service:
     `chores` are done again and again, about once a second; one that fails is done again like any other.
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     `inlet` are the topics on which others than this platform write.
+    `large_bodies` names addresses, by how they begin, that take longer bodies, and up to how many bytes.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Service:
     urgent: frozenset[str] = frozenset()
     chores: Sequence[Callable[[], Awaitable[None]]] = ()
     inlet: Inlet = NO_INLET
+    large_bodies: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def topics(self) -> Sequence[str]:

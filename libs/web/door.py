@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,7 +42,8 @@ class Door:
             or not inspect.iscoroutinefunction(route.endpoint)
         ):
             raise CannotBeServed(
-                f"{route.path}: a door hands a path, a query, one JSON body, a Call and a Response to a coroutine"
+                f"{route.path}: a door hands a path, a query, one JSON body or the stream of it, a Call and a Response "
+                f"to a coroutine"
             )
         self.route, self.names = route, doors.names
         self._action, self._doors, self._act = action, doors, route.endpoint
@@ -50,7 +52,7 @@ class Door:
         self._places = [(nth, word.strip("{}")) for nth, word in enumerate(words) if word.startswith("{")]
         self._body = next(iter(wanted.body_params), None)
         self._call_as = next((d.name for d in wanted.dependencies if d.name), None)
-        self._response_as = wanted.response_param_name
+        self._response_as, self._stream_as = wanted.response_param_name, wanted.request_param_name
         self._written = TypeAdapter[Any](route.response_model or Any)
         self._status = route.status_code or 200
 
@@ -72,6 +74,8 @@ class Door:
         given |= self._fitting(named, scope, headers, body)
         if self._response_as:
             given[self._response_as] = shell
+        if self._stream_as:
+            given[self._stream_as] = Request(scope, receive)  # A long body is read by whoever answers, as it comes.
         answer: Any = await self._act(**given)
 
         if not isinstance(answer, Response):

@@ -1,6 +1,7 @@
 """A limit on everything that a stranger can send."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,19 +14,27 @@ DISCARDED_MAX_S = 5
 
 
 class BodyLimit:
-    """Answers 413 as soon as a body is known to be too large, and keeps nothing of it."""
+    """Answers 413 as soon as a body is known to be too large, and keeps nothing of it.
 
-    def __init__(self, app: ASGIApp, body_max_bytes: int = BODY_MAX_BYTES) -> None:
-        self._app, self._max = app, body_max_bytes
+    `larger` names addresses, by how they begin, that take more, and how much.
+    """
+
+    def __init__(
+        self, app: ASGIApp, body_max_bytes: int = BODY_MAX_BYTES, larger: Mapping[str, int] | None = None
+    ) -> None:
+        self._app, self._least, self._larger = app, body_max_bytes, larger or {}
+
+    def _max_at(self, path: str) -> int:
+        return next((most for begins, most in self._larger.items() if path.startswith(begins)), self._least)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers, most = dict(scope["headers"]), self._max_at(scope["path"])
         announced = headers.get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced) > self._max:
-            await self._too_large(scope, receive, send)
+        if not announced.isdigit() or int(announced) > most:
+            await self._too_large(scope, receive, send, most)
             return
         if b"transfer-encoding" not in headers:  # The server takes no more than was announced.
             await self._app(scope, receive, send)
@@ -36,24 +45,24 @@ class BodyLimit:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._max:
+            if got > most:
                 raise _TooLarge
             return message
 
         async def noted(message: Message) -> None:
             nonlocal answered
-            if got <= self._max or answered:
+            if got <= most or answered:
                 answered = True
                 await send(message)
 
         with suppress(_TooLarge):
             await self._app(scope, counted, noted)
-        if got > self._max and not answered:  # Whatever the application has made of it.
-            await self._too_large(scope, receive, send)
+        if got > most and not answered:  # Whatever the application has made of it.
+            await self._too_large(scope, receive, send, most)
 
-    async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _too_large(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         answer = problem(
-            413, "body-too-large", f"Bodies end at {self._max} bytes; nothing was done. Send less at once.",
+            413, "body-too-large", f"Bodies end at {most} bytes; nothing was done. Send less at once.",
             headers={"Connection": "close"},
         )  # fmt: skip
 

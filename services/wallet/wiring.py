@@ -14,6 +14,10 @@ from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
 from services.wallet import booking, publishing
 from services.wallet.adapters.bylaws import WalletBylaws
+from services.wallet.adapters.clearing import Clearing
+from services.wallet.adapters.cryptograms import SIMULATED_MASTER, SimulatedCryptograms
+from services.wallet.adapters.fares import FareBylaws
+from services.wallet.adapters.tap_bylaws import TapBylaws
 from services.wallet.adapters.terminals import NoTerminals
 from services.wallet.contracts import TELLS
 from services.wallet.domain import chart
@@ -31,10 +35,12 @@ from services.wallet.domain.topup import commands as top_up_commands
 from services.wallet.domain.topup import events as top_up_events
 from services.wallet.domain.topup.decider import top_ups
 from services.wallet.domain.topup.state import TopUpState
-from services.wallet.ports import Terminals
+from services.wallet.ports import Cryptograms, Terminals
+from services.wallet.projections import LEARNS_FROM, project
 from services.wallet.reactions import HEARS, REACTIONS
 from services.wallet.routes import router
 from services.wallet.routes.hands import Hands
+from services.wallet.routes.taps import LARGE_BODIES, TapCounter
 
 
 def _merchant_of(payment: Payment) -> Mapping[str, str]:
@@ -79,6 +85,20 @@ TOP_UP = Aggregate[TopUpState](
 def check_bylaws(packs: CityPacks) -> None:
     """Read every rule on money that a city has decided. Raises PackUnfit."""
     WalletBylaws(packs)
+    fares = FareBylaws(packs)
+    fares.check()
+    TapBylaws(packs, fares)
+
+
+def tap_counter(platform: Platform, cryptograms: Cryptograms | None = None) -> TapCounter:
+    """Where taps are cleared; `cryptograms` knows the cards' keys, and without it simulated
+    ones are used, for which anybody can sign, and therefore only where nobody but this machine can call."""
+    clearing = None
+    knows = cryptograms or (SimulatedCryptograms(SIMULATED_MASTER) if platform.settings.on_loopback else None)
+    if platform.database is not None and knows is not None:
+        clearing = Clearing(platform.database, "wallet", knows, platform.city)
+    bylaws = TapBylaws(platform.packs, FareBylaws(platform.packs))
+    return TapCounter(clearing=clearing, bylaws=bylaws, folder=platform.settings.home / "taps")
 
 
 def build(platform: Platform, terminals: Terminals | None = None) -> Service:
@@ -118,10 +138,12 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city, auditor)),
+        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), tap_counter(platform)),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
-        hears=HEARS,
+        hears=(*HEARS, *(one for one in LEARNS_FROM if one not in HEARS)),
         reactions=REACTIONS,
         chores=(auditor.look,),
+        project=project,
+        large_bodies=LARGE_BODIES,
     )

@@ -55,6 +55,8 @@ IDS = {
     "receipt": "7QK2-9XWM-4T0R",
     "unit": "91350100M000100Y43",
     "programme": "citizen-card",
+    "sender": "zs-bus",
+    "number": "1",
     "payment_id": payment_id(HOLDING, "zs-bus", "hers"),
     "load_id": load_id(HOLDING, "zs-hall", "hers"),
     "city": ZHOUSHAN,
@@ -119,6 +121,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/deliveries/{delivery_id}/settlements": {"row": 1, "try_again": False, "reason": "said twice"},
     "/v1/appointments": {"login": "somebody-m", "duty": "clerk", "organisation": "zs-dinghai"},
     "/v1/staff/{staff_id}/dismissals": {"appointment_id": "none", "reason": "moved"},
+    "/v1/terminals": {
+        "terminals": [{"terminal": 1, "merchant": "zs-bus", "service": "bus"}],
+    },
     "/v1/bylaws/editions": {"edition": "0123456789abcdef"},
     "/v1/cards/{card_id}/purses": SIGNED,
     "/v1/cards/{card_id}/top-ups": {"amount_fen": 5_000, "origin": "cash", "reference": "r-1"},
@@ -135,7 +140,11 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
+<<<<<<< HEAD
     "/v1/deliveries",
+=======
+    "/v1/terminals",
+>>>>>>> 913185e (A back office brings its taps by file: checked whole, cleared by the set, resumed where it stood)
 }  # They are about one's own city.  # fmt: skip
 OF_ALL_CITIES = {("operator", "notice:look"), ("operator", "office:see-staff")}  # Operators run the platform for all.
 

@@ -10,13 +10,14 @@ import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from libs.eventsourcing.postgres import lock_class
-from libs.kernel import Clash, Missing, value
+from libs.kernel import Clash, Missing, Unfit, value
 from libs.kernel.calendar import morning_of
 from libs.kernel.clocks import Clock
 from services.wallet.adapters.tap_files import RECORD, TapFile, chunks, inspect
@@ -31,7 +32,7 @@ CHUNK_TIMEOUT_S = 120
 BATCH_SHARD = 64
 """The journal's shard for what is booked by the batch; online payments use the shards below it."""
 
-CODES = {nth: one for nth, one in enumerate(Class, 1)}
+CODES = dict(enumerate(Class, 1))
 _LAST_DAY = datetime(9999, 1, 1, tzinfo=UTC)
 
 _TAP_IN = """
@@ -50,6 +51,10 @@ _FROM_1970_TO_2000_S = 946_684_800
 class TapFileAltered(Clash):
     """File {number} of {sender} came before with another content; a corrected file gets a number of its own. Nothing of
     this one was booked."""
+
+
+class AnotherHeading(Unfit):
+    """The heading says file {number} of {sender}, and the address another; send each file to its own address."""
 
 
 class TapFileUnknown(Missing):
@@ -94,18 +99,24 @@ class Clearing:
         self._pool, self._schema, self._cryptograms, self._city = pool, schema, cryptograms, city
         self._chunk = chunk
 
-    async def take(self, path: Path, rules: Rules) -> Upload:
-        """Clear a file from where an earlier attempt left it. Raises TapFileUnfit, TapFileAltered."""
-        about = await asyncio.to_thread(_inspected, path)
-        file, cleared = await self._begin(about)
-        await self._go_on(path, about, file, cleared, rules)
-        return await self.upload(about.sender, about.number)
+    async def take(self, path: Path, rules: Rules, expected: tuple[str, int] | None = None) -> Upload:
+        """Clear a file from where an earlier attempt left it; `expected` is the sender and number that it must bear.
 
-    async def upload(self, sender: str, number: int) -> Upload:
+        Raises TapFileUnfit, TapFileAltered.
+        """
+        about = await asyncio.to_thread(_inspected, path)
+        if expected not in (None, (about.sender, about.number)):
+            raise AnotherHeading(sender=about.sender, number=about.number)
+        file, cleared = await self._begin(about, rules.city)
+        await self._go_on(path, about, file, cleared, rules)
+        return await self.upload(rules.city, about.sender, about.number)
+
+    async def upload(self, city: str, sender: str, number: int) -> Upload:
         """How far an upload is. Raises TapFileUnknown."""
         row = await self._pool.fetchrow(
             f"select id, records, total_fen, cleared, received_at, done_at from {self._schema}.tap_file "
-            f"where sender = $1 and number = $2",
+            f"where city = $1 and sender = $2 and number = $3",
+            city,
             sender,
             number,
         )
@@ -121,12 +132,22 @@ class Clearing:
             **{name: row[name] for name in ("records", "total_fen", "cleared", "received_at", "done_at")},
         )
 
-    async def _begin(self, about: TapFile) -> tuple[int, int]:
+    async def keep_terminals(self, city: str, terminals: Sequence[tuple[int, str, str, datetime | None]]) -> None:
+        """Write down terminals: number, merchant, service, and from when nothing of it is taken any more."""
+        await self._pool.executemany(
+            f"insert into {self._schema}.tap_terminal values ($1, $2, $3, $4, $5) on conflict (terminal) do update "
+            f"set city = excluded.city, merchant = excluded.merchant, service = excluded.service, "
+            f"retired_at = excluded.retired_at",
+            [(number, city, *rest) for number, *rest in terminals],
+        )
+
+    async def _begin(self, about: TapFile, city: str) -> tuple[int, int]:
         """The file's id and how many of its records are done already. Raises TapFileAltered."""
         row = await self._pool.fetchrow(
-            f"insert into {self._schema}.tap_file (sender, number, sha256, records, total_fen, received_at) "
-            f"values ($1, $2, $3, $4, $5, $6) on conflict (sender, number) do update set sha256 = tap_file.sha256 "
-            f"returning id, cleared, sha256",
+            f"insert into {self._schema}.tap_file (city, sender, number, sha256, records, total_fen, received_at) "
+            f"values ($1, $2, $3, $4, $5, $6, $7) on conflict (city, sender, number) "
+            f"do update set sha256 = tap_file.sha256 returning id, cleared, sha256",
+            city,
             about.sender,
             about.number,
             about.sha256,
@@ -172,7 +193,7 @@ class Clearing:
             if cleared != first:
                 return  # Somebody else sends the same file at the same time, and was faster.
             await connection.execute(_TAP_IN)
-            await connection.copy_to_table("tap_in", source=_Once(rows), columns=_COLUMNS, format="binary")
+            await connection.copy_to_table("tap_in", source=BytesIO(rows), columns=_COLUMNS, format="binary")
             ended = await connection.fetch(
                 f"select class, records from {self._schema}.clear_taps($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
                 "$11, $12, $13, $14)",
@@ -210,17 +231,6 @@ def rows_of(raw: bytes, first: int, genuine: Sequence[bool]) -> bytes:
         )
     ]  # fmt: skip
     return b"".join((_COPY_HEAD, *rows, _COPY_TAIL))
-
-
-class _Once:
-    """Bytes as the file-like source that COPY reads."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, _size: int = -1) -> bytes:
-        data, self._data = self._data, b""
-        return data
 
 
 def _ranges(ceilings: Sequence[tuple[str, date, int]]) -> tuple[list[str], list[datetime], list[datetime], list[int]]:

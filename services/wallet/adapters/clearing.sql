@@ -2,18 +2,21 @@
 -- both clear the same taps and compares. `{schema}` is the wallet's PostgreSQL schema, `{lock_class}` the first half of
 -- its advisory locks.
 
--- Purses that taps can be charged to, by the number on the chip.
-create table {schema}.tap_card (
-    number  bigint primary key,
-    account text   not null
+-- Which card bears which number on its chip, and which holdings have had their wallet opened. Projections write these
+-- three tables; only a card of an open wallet has a purse that can be charged.
+create table {schema}.tap_chip (
+    number     bigint primary key,
+    card_id    text   not null,
+    holding_id text   not null
+);
+create table {schema}.tap_opened (
+    holding_id text primary key
 );
 
--- Reports of loss that cover a card's purse.
+-- Reports of loss that cover a card's purse. One that was lifted or has lapsed leaves its taps with the holder.
 create table {schema}.tap_stop (
-    number   bigint      not null,
-    from_at  timestamptz not null,
-    until_at timestamptz,
-    primary key (number, from_at)
+    card_id text        primary key,
+    from_at timestamptz not null
 );
 
 create table {schema}.tap_terminal (
@@ -36,6 +39,7 @@ create table {schema}.tap_receipt (
 -- broken off goes on where it stood.
 create table {schema}.tap_file (
     id          integer     generated always as identity primary key,
+    city        text        not null,
     sender      text        not null,
     number      integer     not null,
     sha256      bytea       not null,
@@ -44,7 +48,7 @@ create table {schema}.tap_file (
     received_at timestamptz not null,
     cleared     integer     not null default 0,
     done_at     timestamptz,
-    unique (sender, number)
+    unique (city, sender, number)
 );
 create table {schema}.tap_file_class (
     file    integer  not null,
@@ -123,13 +127,13 @@ begin
     with ceiling as (
         select * from unnest(c_service, c_from, c_until, c_fen) as c(service, from_at, until_at, fen)
     )
-    select f.*, c.account, t.city || '/' || t.merchant as merchant,
+    select f.*, 'purse:' || c.card_id as account, t.city || '/' || t.merchant as merchant,
            lag(f.counter) over of_card as before_counter, lag(f.at) over of_card as before_at,
            case
                when f.at > now_ + ahead_ then 9
                when t.terminal is null then 11
                when f.at >= t.retired_at then 12
-               when c.number is null then 13
+               when o.holding_id is null then 13
                when f.at < now_ - stale_ then 10
                when l.fen is null or f.fen > l.fen then 5
                when s.from_at is not null then
@@ -139,13 +143,10 @@ begin
            end::smallint as plain
     from tap_in f
     left join {schema}.tap_terminal t on t.terminal = f.terminal
-    left join {schema}.tap_card c on c.number = f.card
+    left join {schema}.tap_chip c on c.number = f.card
+    left join {schema}.tap_opened o on o.holding_id = c.holding_id
     left join ceiling l on l.service = t.service and f.at >= l.from_at and f.at < l.until_at
-    left join lateral (
-        select x.from_at from {schema}.tap_stop x
-        where x.number = f.card and x.from_at <= f.at and (x.until_at is null or f.at < x.until_at)
-        order by x.from_at limit 1
-    ) s on true
+    left join {schema}.tap_stop s on s.card_id = c.card_id and s.from_at <= f.at
     where f.genuine
     window of_card as (partition by f.card order by f.counter, f.line);
 
@@ -240,10 +241,10 @@ begin
         update {schema}.tap t set standing = j.standing from tap_judged j
         where t.card = j.card and t.counter = j.counter and t.variant = j.variant and j.standing <> j.stood;
         insert into tap_moved
-        select c.account, m.city || '/' || m.merchant, side.standing, side.sign * j.fen
+        select 'purse:' || c.card_id, m.city || '/' || m.merchant, side.standing, side.sign * j.fen
         from tap_judged j
         cross join lateral (values (j.standing, 1), (j.was, -1)) as side(standing, sign)
-        left join {schema}.tap_card c on c.number = j.card
+        left join {schema}.tap_chip c on c.number = j.card
         left join {schema}.tap_terminal m on m.terminal = j.terminal
         where j.standing <> j.was;
     end if;

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
 from services.wallet.adapters.tap_files import RECORD
 
+SIMULATED_MASTER = b"not a secret key"
+"""Of simulated cards only: whoever reads this can sign for them."""
 TAC_BYTES = 4
 KEPT_MAX = 200_000
 _SIGNED = RECORD.size - TAC_BYTES

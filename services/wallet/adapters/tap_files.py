@@ -12,7 +12,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +28,8 @@ FILE_MAX_BYTES = HEADER.size + RECORDS_MAX * RECORD.size + TRAILER_BYTES
 KINDS = (5, 6, 9)
 TERMINAL_MAX = 999_999_999_999
 CARD_MIN, CARD_MAX = 10**18, 2**63 - 1
-AT_MIN, AT_MAX = 946_684_800, 2**32 - 1
+AT_MIN = 946_684_800
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READ_AT_ONCE = 5_000
 
 
@@ -89,7 +90,7 @@ def _sum(part: bytes, first: int) -> int:
         RECORD.iter_unpack(part), first
     ):
         if not (
-            CARD_MIN <= card <= CARD_MAX and 1 <= counter and kind in KINDS and not zero and terminal <= TERMINAL_MAX
+            CARD_MIN <= card <= CARD_MAX and counter >= 1 and kind in KINDS and not zero and terminal <= TERMINAL_MAX
             and sequence <= FEN_MAX and 1 <= fen <= FEN_MAX and balance <= FEN_MAX and at >= AT_MIN
         ):  # fmt: skip
             raise TapFileUnfit(
@@ -144,7 +145,7 @@ def unpack(raw: bytes) -> Sequence[Tap]:
     return [
         Tap(
             card=card, counter=counter, terminal=terminal, sequence=sequence, fen=fen, balance_fen=balance, kind=kind,
-            at=datetime.fromtimestamp(at, UTC), tac=tac,
+            at=EPOCH + timedelta(seconds=at), tac=tac,
         )
         for card, counter, kind, _, terminal, sequence, fen, balance, at, tac in RECORD.iter_unpack(raw)
     ]  # fmt: skip

@@ -6,14 +6,16 @@ from services.wallet.routes.books import books
 from services.wallet.routes.chip import chip
 from services.wallet.routes.counter import counter
 from services.wallet.routes.hands import Hands
+from services.wallet.routes.taps import TapCounter, taps
 from services.wallet.routes.till import till
 
 
-def router(hands: Hands) -> APIRouter:
+def router(hands: Hands, counter_of_taps: TapCounter) -> APIRouter:
     """All doors of the wallet."""
     routes = APIRouter(tags=["wallet"])
     counter(routes, hands)
     chip(routes, hands)
     till(routes, hands)
     books(routes, hands)
+    taps(routes, hands, counter_of_taps)
     return routes

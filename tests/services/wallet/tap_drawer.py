@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
-from libs.kernel.calendar import morning_of
 from services.wallet.domain.taps.bylaw import Bearer, TapBylaw
-from services.wallet.domain.taps.clearing import Card, Receipt, Record, Stop, Terminal, World
+from services.wallet.domain.taps.clearing import Card, Receipt, Record, Terminal, World
 from services.wallet.domain.taps.tap import Tap
 
 NOW = datetime(2026, 9, 28, 2, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ WORLD = World(
     cards={
         LIN: Card(account="purse:lin"),
         WANG: Card(account="purse:wang"),
-        LOST: Card(account="purse:lost", stops=(Stop(from_at=MORNING + timedelta(minutes=30)),)),
+        LOST: Card(account="purse:lost", stopped_from=MORNING + timedelta(minutes=30)),
     },
     terminals={
         BUS: Terminal(merchant="bus-one", service="bus"),
@@ -73,7 +73,8 @@ def journeys(draw: st.DrawFn) -> list[Tap]:
         taps.append(
             Tap(
                 card=card, counter=counter, terminal=terminal, sequence=draw(st.integers(1, 400)),
-                fen=draw(st.sampled_from([182, 200, 364, 1_500])), balance_fen=1_000, kind=draw(st.sampled_from([6, 9])),
+                fen=draw(st.sampled_from([182, 200, 364, 1_500])), kind=draw(st.sampled_from([6, 9])),
+                balance_fen=1_000,
                 at=moment + timedelta(minutes=slip), tac=draw(st.sampled_from([b"\0\0\0\1", b"\xff\0\0\1"])),
             )
         )  # fmt: skip
@@ -81,28 +82,17 @@ def journeys(draw: st.DrawFn) -> list[Tap]:
     return [one for nth, one in enumerate(taps) if nth not in left_out]
 
 
+SLIPS: list[dict[str, Any]] = [
+    {"fen": 99}, {"sequence": 399}, {"counter": 7}, {"card": WANG}, {"tac": b"\0\0\0\2"}, {"kind": 5},
+]  # fmt: skip
+
+
 @st.composite
 def records(draw: st.DrawFn) -> list[Record]:
     """What arrives: journeys, some of their taps copied with a change (clones, restored cards), some forged."""
     taps = [one for journey in draw(st.lists(journeys(), min_size=1, max_size=5)) for one in journey]
-    for original in draw(st.lists(st.sampled_from(taps), max_size=3)) if taps else []:
-        taps.append(
-            replace(
-                original,
-                **draw(
-                    st.sampled_from(
-                        [
-                            {"fen": 99},
-                            {"sequence": 399},
-                            {"counter": 7},
-                            {"card": WANG},
-                            {"tac": b"\0\0\0\2"},
-                            {"kind": 5},
-                        ]
-                    )
-                ),
-            )
-        )
+    copies = draw(st.lists(st.tuples(st.sampled_from(taps), st.sampled_from(SLIPS)), max_size=3)) if taps else []
+    taps += [replace(original, **slip) for original, slip in copies]
     return [Record(tap=one, genuine=draw(st.sampled_from([True] * 9 + [False]))) for one in taps]
 
 
@@ -126,4 +116,3 @@ bylaws = st.builds(
     before_receipt=st.sampled_from(Bearer),
     after_receipt=st.sampled_from(Bearer),
 )
-DAY_OF_THE_NEW_TARIFF = morning_of(date(2026, 9, 28))

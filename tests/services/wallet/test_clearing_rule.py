@@ -42,7 +42,8 @@ from tests.services.wallet.tap_drawer import (
 
 def cleared(*uploads: list[Record]) -> tuple[Register, list[Class]]:
     """The register after these uploads, and the classes of the last one's records."""
-    register, classes = EMPTY, ()
+    register = EMPTY
+    classes: tuple[Class, ...] = ()
     for upload in uploads:
         register, classes = clear(register, upload, WORLD)
     return register, list(classes)
@@ -202,7 +203,7 @@ def test_the_books_sum_to_zero_and_no_tap_is_charged_twice(sent: list[Record]) -
 
 @given(records(), st.integers(1, 5))
 def test_the_classes_add_up_to_the_records(sent: list[Record], size: int) -> None:
-    register, classes = EMPTY, []
+    register, classes = EMPTY, list[Class]()
     for start in range(0, len(sent), size):
         register, ended = clear(register, sent[start : start + size], WORLD)
         classes += ended

@@ -47,7 +47,13 @@ def hangzhou(change: Callable[[dict[str, Any]], None] = lambda _fares: None) -> 
     fares = yaml.safe_load((HERE / "hangzhou_fares.yaml").read_text())
     change(fares)
     pack = CityPack(
-        name="hangzhou", code="330100", title={}, hash="", folder=HERE, files={"card/fares": fares}, calendar=CALENDAR
+        name="hangzhou",
+        code="330100",
+        title={},
+        hash="",
+        folder=HERE,
+        files={"city": {}, "card/fares": fares},
+        calendar=CALENDAR,
     )
     return FareBylaws(CityPacks([pack]))
 

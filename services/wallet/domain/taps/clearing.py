@@ -27,19 +27,14 @@ class Record:
 
 
 @value
-class Stop:
-    """A loss report on a card's purse: its effect, and its end if it was lifted or lapsed."""
-
-    from_at: datetime
-    until_at: datetime | None = None
-
-
-@value
 class Card:
-    """A card whose purse is open: its account, and the reports of its loss."""
+    """A card whose purse is open: its account, and from when a report of its loss that covers the purse holds.
+
+    A report that was lifted or has lapsed leaves its taps with the holder, who had the card.
+    """
 
     account: str
-    stops: tuple[Stop, ...] = ()
+    stopped_from: datetime | None = None
 
 
 @value
@@ -118,8 +113,8 @@ def alone(tap: Tap, world: World) -> Class:
     ceiling = [fen for from_, fen in world.ceilings.get(terminal.service, ()) if from_ <= shanghai_day(tap.at)]
     if not ceiling or tap.fen > ceiling[-1]:
         return Class.OVER_CEILING
-    if stop := _stop_of(card, tap.at):
-        knew = any(one.as_of >= stop.from_at and one.received_at <= tap.at for one in terminal.receipts)
+    if card.stopped_from is not None and tap.at >= card.stopped_from:
+        knew = any(one.as_of >= card.stopped_from and one.received_at <= tap.at for one in terminal.receipts)
         return Class.AFTER_HOTLIST if knew else Class.AFTER_REPORT
     return Class.BOOKED
 
@@ -216,11 +211,3 @@ def _by_card(tap: Tap) -> tuple[str, int, int]:
 
 def _by_terminal(tap: Tap) -> tuple[str, int, int]:
     return "terminal", tap.terminal, tap.sequence
-
-
-def _stop_of(card: Card, at: datetime) -> Stop | None:
-    """The report under which a tap falls, if any."""
-    for stop in card.stops:
-        if stop.from_at <= at and (stop.until_at is None or at < stop.until_at):
-            return stop
-    return None

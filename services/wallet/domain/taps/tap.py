@@ -48,9 +48,9 @@ PARKED = frozenset(
 class Tap:
     """One purchase from the offline purse.
 
-    Natural keys: (`card`, `counter`) and (`terminal`, `sequence`). `card` is the 19-digit number on the chip, `terminal`
-    has up to 12 digits, `balance_fen` is what the chip says was left, `kind` the chip's transaction type (6 purchase,
-    9 compound purchase), `tac` the chip's signature over all of it.
+    Natural keys: (`card`, `counter`) and (`terminal`, `sequence`). `card` is the 19-digit number on the chip,
+    `terminal` has up to 12 digits, `balance_fen` is what the chip says was left, `kind` the chip's transaction
+    type (6 purchase, 9 compound purchase), `tac` the chip's signature over all of it.
     """
 
     card: int
