@@ -107,6 +107,7 @@ class FareBylaws:
             }
             for pack in packs
             for programme in pack.programmes
+            if f"{programme}/fares" in pack.files
             if f"{programme}/fares" in pack.files  # A document that nobody rides with has none.
         }
         self._of_the_day: dict[tuple[str, str, date], FareBylaw] = {}
@@ -117,6 +118,10 @@ class FareBylaws:
         if day not in self._of_the_day:
             self._of_the_day[day] = self._read(city, programme, moment)
         return self._of_the_day[day]
+
+    def programmes(self, city: str) -> list[str]:
+        """The programmes of a city whose cards pay fares."""
+        return [programme for code, programme in self._dated if code == city]
 
     def ceilings(self, city: str, programme: str) -> list[tuple[str, date, int]]:
         """The most that one trip can cost by each service, and from which day: (service, from, fen), oldest first."""

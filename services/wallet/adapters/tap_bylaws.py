@@ -24,13 +24,15 @@ class TapBylaws:
     """All cities' rules on taps, with the ceilings of their tariffs, checked when they are read."""
 
     def __init__(self, packs: CityPacks, fares: FareBylaws) -> None:
-        self._dated = {pack.code: pack.dated("taps.clearing", TapData) for pack in packs}
+        self._dated = {pack.code: pack.dated("taps.clearing", TapData) for pack in packs if "taps" in pack.files}
         self._ceilings = {
-            pack.code: _dearest([one for programme in pack.programmes for one in fares.ceilings(pack.code, programme)])
+            pack.code: _dearest(
+                [one for programme in fares.programmes(pack.code) for one in fares.ceilings(pack.code, programme)]
+            )
             for pack in packs
         }
         for pack in packs:
-            for entry in self._dated[pack.code]:
+            for entry in self._dated.get(pack.code, ()):
                 try:
                     TapBylaw(**entry.value.model_dump())
                 except ValueError as error:

@@ -1,0 +1,76 @@
+"""Taps over real HTTP on PostgreSQL: a back office brings a file, and the shadow of the purse follows the chip."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from libs.testing.town import Town
+from libs.web.tokens import Caller
+from services.wallet.adapters.cryptograms import SIMULATED_MASTER, SimulatedCryptograms
+from services.wallet.adapters.tap_files import compose, pack
+from services.wallet.domain.taps.tap import Tap
+from tests.platform import CENTRE, ZHOUSHAN
+
+BUS = Caller("till-1", "merchant", ZHOUSHAN, outlet="zs-bus")
+TERMINAL = 330900000001
+CHIP = 3309000100000009995
+
+
+def a_file(number: int, taps: Iterable[Tap], sender: str = "zs-bus") -> bytes:
+    cards = SimulatedCryptograms(SIMULATED_MASTER)
+    return compose(sender, number, [cards.sign(pack(one)) for one in taps])
+
+
+async def a_purse(pool: asyncpg.Pool) -> None:
+    """A chip whose wallet is open, as the wallet's projections write it down."""
+    card = "330900-H7YMMB733997376B.1"
+    await pool.execute("insert into wallet.tap_chip values ($1, $2, $3) on conflict do nothing", CHIP, card, card[:-2])
+    await pool.execute("insert into wallet.tap_opened values ($1) on conflict do nothing", card[:-2])
+
+
+async def put(town: Town, who: Caller, address: str, raw: bytes) -> tuple[int, dict[str, object]]:
+    answer = await town.call(who, "PUT", address, content=raw)
+    return answer.status_code, answer.json()
+
+
+async def test_a_back_office_brings_its_taps_and_is_told_how_each_ended(town: Town) -> None:
+    pool = town.house.platform.database
+    assert pool is not None
+    await a_purse(pool)
+    terminals = [{"terminal": TERMINAL, "merchant": "zs-bus", "service": "bus"}]
+    assert await town.post(CENTRE, "/v1/terminals", {"terminals": terminals}, expect=200) == {"kept": 1}
+    now = datetime.fromisoformat((await town.get(CENTRE, "/v1/city-time"))["now"]).astimezone(UTC)
+    first = Tap(
+        card=CHIP, counter=1, terminal=TERMINAL, sequence=1, fen=182, balance_fen=4_818, kind=6,
+        at=(now - timedelta(hours=2)).replace(microsecond=0), tac=bytes(4),
+    )  # fmt: skip
+    second = replace(first, counter=2, sequence=2, at=first.at + timedelta(minutes=20))
+    dear = replace(second, counter=3, sequence=3, at=second.at + timedelta(minutes=20), fen=5_100)
+    raw = a_file(1, [first, second, second, dear])
+
+    status, told = await put(town, BUS, "/v1/tap-files/zs-bus/1", raw)
+    assert (status, told["done"], told["cleared"], told["total_fen"]) == (200, True, 4, 5_646)
+    assert told["classes"] == {
+        "booked": {"records": 2, "fen": 364},
+        "duplicate": {"records": 1, "fen": 182},
+        "over_ceiling": {"records": 1, "fen": 5_100},
+    }
+    assert await put(town, BUS, "/v1/tap-files/zs-bus/1", raw) == (200, told)
+    assert await town.get(BUS, "/v1/tap-files/zs-bus/1") == told
+    rows = await pool.fetch("select account, sum(amount_fen)::bigint from wallet.posting where shard = 64 group by 1")
+    assert dict(map(tuple, rows)) == {
+        "purse:330900-H7YMMB733997376B.1": -5_464,
+        "merchant:330900/zs-bus": 364,
+        "suspense:330900/over-ceiling": 5_100,
+    }
+
+    status, told = await put(town, BUS, "/v1/tap-files/zs-bus/1", a_file(1, [first]))
+    assert (status, told["code"]) == (409, "tap-file-altered")
+    status, told = await put(town, BUS, "/v1/tap-files/zs-bus/2", raw)
+    assert (status, told["code"]) == (422, "another-heading")
+    status, told = await put(town, BUS, "/v1/tap-files/zs-bus/2", raw[:-1])
+    assert (status, told["code"]) == (422, "tap-file-unfit")
+    status, told = await put(town, BUS, "/v1/tap-files/zs-shop/1", raw)
+    assert (status, told["code"]) == (403, "not-allowed")
