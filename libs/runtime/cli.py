@@ -174,6 +174,19 @@ def _parser() -> argparse.ArgumentParser:
     taps.add_argument("--tries", type=int, default=20, help="how often to go on after a broken connection")
     taps.set_defaults(run=_taps)
 
+    audit = commands.add_parser("audit", help="sign the journal, write it out, hold it against what was signed")
+    audits = audit.add_subparsers(required=True, metavar="ACT", dest="act")
+    verifying = audits.add_parser("verify", help="find any row that was edited, deleted, inserted or moved")
+    verifying.add_argument("source", help="an exported journal, or the address of a database (postgresql://…)")
+    verifying.add_argument("--key", required=True, help="the public key that `audit sign` prints, 64 digits")
+    verifying.add_argument("--schema", default="wallet")
+    verifying.set_defaults(run=_verify)
+    for act, words in {"sign": "cover all rows with a signed checkpoint", "export": "write the journal out"}.items():
+        one = audits.add_parser(act, help=words)
+        one.add_argument("--every", type=float, default=0.0, help="sign again every so many seconds, until stopped")
+        one.add_argument("--out", type=Path, default=Path("journal.jsonl"), help="where an export goes")
+        one.set_defaults(run=_audit)
+
     bylaws = commands.add_parser("bylaws", help="check a city's pack, explain a verdict, see whom a change would touch")
     acts = bylaws.add_subparsers(required=True, metavar="ACT", dest="act")
     checking = acts.add_parser("check", help="everything that is wrong with a pack, with file and line")
@@ -327,6 +340,37 @@ def _taps(asked: argparse.Namespace) -> int:
     room = importlib.import_module("services.wallet.adapters.tap_upload")
     status: int = room.upload(asked.file, asked.to, asked.token, asked.tries, print)
     return status
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    from libs.audit.verify import key_of, run
+
+    try:
+        verdict = run(asked.source, key_of(asked.key), asked.schema)
+    except (OSError, ValueError) as error:
+        print(f"citycard: {error}", file=sys.stderr)
+        return 2
+    for fault in verdict.faults:
+        print(f"FOUND  {fault}")
+    print(f"{verdict.rows} rows, {verdict.checkpoints} checkpoints, {verdict.uncovered} rows since the last one")
+    print("the journal is not what was signed" if verdict.faults else "the journal is what was signed")
+    return 1 if verdict.faults else 0
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    room = importlib.import_module("services.wallet.adapters.checkpoint_desk")
+    settings = Settings()
+    refuse_unsafe(settings)
+
+    async def work() -> None:
+        async with reached(settings) as dsn:
+            if asked.act == "sign":
+                await room.sign(settings, dsn, asked.every, print)
+            else:
+                await room.export(settings, dsn, asked.out, print)
+
+    _run(work())
+    return 0
 
 
 def _bylaws(asked: argparse.Namespace) -> int:

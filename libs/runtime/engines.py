@@ -47,7 +47,7 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
         dsn = await stack.enter_async_context(reached(settings))
         room = room_of(settings)
         await asyncio.to_thread(room.look)
-        pool = await stack.enter_async_context(_pool(dsn))
+        pool = await stack.enter_async_context(pool_to(dsn))
         engine = _engine(dsn)
         stack.push_async_callback(engine.dispose)
         async with pool.acquire() as connection:
@@ -127,7 +127,7 @@ def engine_home(settings: Settings) -> Path:
     return Path("/var/lib/citycard") / hashlib.sha256(str(home).encode()).hexdigest()[:12]
 
 
-def _pool(dsn: str) -> asyncpg.Pool:
+def pool_to(dsn: str) -> asyncpg.Pool:
     async def leave_as_it_is(_connection: asyncpg.Connection) -> None:
         """Nobody leaves anything behind in a session, and asking the server to clean up costs a round trip."""
 
