@@ -79,7 +79,7 @@ TAMPERINGS = {
     "moved": "update {s}.entry set position = 100 where position = 3; "
     "update {s}.entry set position = 3 where position = 9; update {s}.entry set position = 9 where position = 100",
     "a checkpoint cut out": "delete from {s}.checkpoint where number = 1",
-    "a checkpoint written anew": "update {s}.checkpoint set text = replace(text, E'\\n2\\n', E'\\n2\\n ') where number = 2",
+    "a checkpoint written anew": "update {s}.checkpoint set text = text || ' ' where number = 2",
 }
 
 
