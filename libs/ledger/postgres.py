@@ -221,7 +221,7 @@ class PostgresLedger(PostgresStore):
         return await self._audited("true", "true", FULL_AUDIT_S)
 
     async def audit_after(self, marks: Mapping[int, int], suspects: Sequence[str], limit: int) -> Audit:
-        span = [marks.get(shard, 0) for shard in range(SHARDS)]
+        span = [marks.get(shard, 0) for shard in range(SHARDS + 1)]  # With the one for what is booked by the batch.
         new = "e.position > ($1::bigint[])[e.shard + 1] and e.position <= ($1::bigint[])[e.shard + 1] + $2"
         touched = (
             f"k.account = any($3::text[]) or k.account in (select unnest(e.accounts) from {self._schema}.entry e "

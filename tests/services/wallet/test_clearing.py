@@ -294,7 +294,9 @@ async def test_the_auditor_finds_the_books_of_a_clearing_right(office: BackOffic
     await fresh(office)
     await office.take(good(tap, replace(next_tap(tap), card=WANG, counter=1), next_tap(tap, terminal=BUS, sequence=9)))
     await office.take(good(replace(tap, fen=1)))  # Takes the first back.
-    audit = await PostgresLedger(office.pool, office.schema, Standing()).audit()
+    ledger = PostgresLedger(office.pool, office.schema, Standing())
+    assert (await ledger.audit_after({}, [], 1_000)).entries == 2
+    audit = await ledger.audit()
     assert (audit.drift_fen, list(audit.unbalanced), list(audit.gaps)) == (0, [], [])
     assert audit.entries == 2
 
