@@ -140,11 +140,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
-<<<<<<< HEAD
     "/v1/deliveries",
-=======
     "/v1/terminals",
->>>>>>> 913185e (A back office brings its taps by file: checked whole, cleared by the set, resumed where it stood)
 }  # They are about one's own city.  # fmt: skip
 OF_ALL_CITIES = {("operator", "notice:look"), ("operator", "office:see-staff")}  # Operators run the platform for all.
 
