@@ -6,12 +6,18 @@ Whoever edits, deletes, inserts or reorders a row that a checkpoint covers chang
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_WRITTEN = re.compile(
+    r"citycard journal checkpoint v1\n[1-9][0-9]{0,8}\n[0-9T:.+Z-]{1,40}\n[0-9a-f]{64}\n"
+    r"(?:[0-9]{1,5} [1-9][0-9]{0,18} [0-9a-f]{64}\n)+"
+)
 
 Row = tuple[int, int, str]
 """Shard, position, and the row as it is written down (canonical text)."""
@@ -23,6 +29,11 @@ class Checkpoint:
 
     text: str
     signature: bytes
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is written as the page says."""
+        return bool(_WRITTEN.fullmatch(self.text))
 
     @property
     def number(self) -> int:
@@ -80,7 +91,10 @@ class Tree:
 
 def verify(rows: Iterable[Row], checkpoints: Sequence[Checkpoint], key: Ed25519PublicKey) -> Verdict:
     """Hold a journal against its checkpoints. `rows` come in the order of shard and position."""
-    faults = list(_faults_of_the_chain(checkpoints, key))
+    faults = [f"checkpoint {nth}: it is not written as it must be" for nth, one in enumerate(checkpoints, 1)
+              if not one.readable]  # fmt: skip
+    checkpoints = [one for one in checkpoints if one.readable]
+    faults += _faults_of_the_chain(checkpoints, key)
     wanted: dict[int, dict[int, list[tuple[int, str]]]] = {}
     for one in checkpoints:
         for shard, (size, root) in one.trees.items():
