@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo run test simulate mutants faults bench check setup lint types rules generated schemas docs format lock clean
+.PHONY: help demo run test simulate mutants faults drift bench check setup lint types rules generated schemas docs format lock clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,10 @@ mutants: setup ## plant bugs one by one; each must be caught
 
 faults: setup ## kill what serves a city under load, compare at the end (MINUTES=n, ENGINES=kafka)
 	@$(BIN)/python -m services.faults --minutes $(or $(MINUTES),2) $(if $(ENGINES),--engines $(ENGINES))
+
+drift: setup ## money under load and kills, compared to the fen (OPS=n, MINUTES=n, SEED=n, MUTANTS=1)
+	@$(BIN)/python -m services.drift $(if $(OPS),--ops $(OPS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),--mutants)
 
 bench: setup .venv-bench/.complete ## measure beside peers and limits (QUICK=1: only see that it works)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)

@@ -123,6 +123,11 @@ class Nemesis:
     def __init__(self, stage: Stage, seed: int = 0) -> None:
         self.stage, self.struck = stage, Counter[str]()
         self._dice = Random(seed)
+        self._rested = asyncio.Event()
+
+    def rest(self) -> None:
+        """Strike no more."""
+        self._rested.set()
 
     async def kill(self, name: str, away_s: float = 0) -> None:
         """Kill -9 a service, and start it again."""
@@ -165,11 +170,13 @@ class Nemesis:
                     return await self.stage.start(name)
                 await asyncio.sleep(0.3)
 
-    async def rage(self, for_s: float) -> None:
+    async def rage(self, for_s: float, pause_s: tuple[float, float] = (0.5, 3.0)) -> None:
         """Strike again and again, wherever nothing is down already, and do not wait for it to stand up."""
         until, down = time.monotonic() + for_s, dict[str, asyncio.Task[None]]()
         while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, self._dice.uniform(0.5, 3.0)))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rested.wait(), min(left, self._dice.uniform(*pause_s)))
+                break
             victim = self._dice.choice(self._victims())
             if victim not in down or down[victim].done():
                 down[victim] = asyncio.create_task(self._strike(victim, self._dice.uniform(0, 1)))

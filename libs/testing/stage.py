@@ -108,10 +108,12 @@ class Stage:
     commands: dict[str, Sequence[str]] = field(default_factory=dict)
     database: Database | None = None
     broker: Broker | None = None
+    program: str = "libs.runtime.cli"
+    """The module that each command is given to."""
 
     async def start(self, name: str) -> None:
         """Start a process, or start it again, and wait until it is ready."""
-        command = [sys.executable, "-m", "libs.runtime.cli", *self.commands[name]]
+        command = [sys.executable, "-m", self.program, *self.commands[name]]
         with self.log(name).open("ab") as said:
             self.processes[name] = await asyncio.to_thread(
                 subprocess.Popen, command, env=self.environment, stdout=said, stderr=said

@@ -1,0 +1,162 @@
+"""Planted bugs: each takes one guard of the money away, and the gate, or the laws of the books, must notice.
+
+A gate that finds nothing proves nothing until it has found these. `python -m services.drift.planted serve wallet`
+starts a process in which the bug that `CITYCARD_DRIFT_BUG` names is planted.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager as Manager
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
+
+import asyncpg
+
+from libs.eventsourcing.postgres import PostgresStore
+from libs.eventsourcing.store import Conflict
+from libs.ledger import guards
+from libs.ledger.postgres import functions
+from libs.web import call
+from services.wallet import booking
+from services.wallet.domain.payment import decider as payment
+
+SECONDS = 6.0  # Load per bug; nothing is killed, for these bugs need no kill to show.
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A guard that is taken away: in the database's functions, in the wallet's process, or before the laws."""
+
+    name: str
+    sql: Callable[[str], str] | None = None
+    """What becomes of the text of the books' functions."""
+    patches: Sequence[Callable[[], Manager[Any]]] = ()
+    law: str = ""
+    """Where callers over HTTP cannot reach it: the guard without which a law of the books breaks, see `LAWS`."""
+
+    async def plant(self, dsn: str) -> None:
+        """Put the changed functions in place of the right ones."""
+        if self.sql is not None:
+            connection = await asyncpg.connect(dsn)
+            try:
+                await connection.execute(self.sql("wallet"))
+            finally:
+                await connection.close()
+
+
+NO_BUG = Bug("")
+
+
+def _without(*codes: str) -> Callable[[str], str]:
+    return lambda schema: functions(schema, frozenset(codes))
+
+
+def _changed(old: str, new: str) -> Callable[[str], str]:
+    def change(schema: str) -> str:
+        text, times = re.subn(old, new, functions(schema))
+        assert times, f"the functions do not say {old!r} any more; plant this bug anew"
+        return text
+
+    return change
+
+
+def _patched(target: Any, name: str, with_: Any) -> Callable[[], Manager[Any]]:
+    return lambda: patch.object(target, name, with_)
+
+
+_append = PostgresStore.append
+
+
+async def _append_stale(self: PostgresStore, wanted: Any) -> Any:
+    """What was decided on an old state is stored all the same."""
+    outcome = await _append(self, wanted)
+    while isinstance(outcome, Conflict):
+        wanted = replace(wanted, expected=outcome.version)
+        outcome = await _append(self, wanted)
+    return outcome
+
+
+_refund = payment.refund
+
+
+def _refund_without_reference(asked: Any, state: Any) -> Any:
+    return _refund(asked, replace(state, refunds=tuple((f"{nth}", 0) for nth, _ in enumerate(state.refunds))))
+
+
+BUGS = (
+    Bug("holds do not count in what is available", _changed("- kept.held_fen - asks.held_fen <", "- asks.held_fen <")),
+    Bug("nobody looks whether the money is there", _without(guards.FUNDS_SHORT)),
+    Bug("an account has no cap", _without(guards.ABOVE_CAP)),
+    Bug("a stopped card pays", _without(guards.ACCOUNT_STOPPED)),
+    Bug("balances move before holds are let go", _changed(r", held_fen = a\.held_fen \+ k\.held_fen", "")),
+    Bug("a hold holds nothing", patches=[_patched(booking, "held_by", lambda _fen: 0)]),
+    Bug("every command is new", patches=[_patched(call, "derived", lambda *_: uuid4())]),
+    Bug("a decision on an old state is stored", patches=[_patched(PostgresStore, "append", _append_stale)]),
+    Bug("a capture takes more than is held", patches=[_patched(payment, "within_hold", lambda *_: True)]),
+    Bug("a refund gives more than was taken", patches=[_patched(payment, "within_captured", lambda *_: True)]),
+    Bug("a refund's reference is not looked up", patches=[_patched(payment, "refund", _refund_without_reference)]),
+    Bug("a sale's reference means any sum", patches=[_patched(payment, "same_request", lambda *_: True)]),
+    Bug("nobody waits for a shard", _changed(r"perform pg_advisory_xact_lock\([^)]*\);", "")),
+    Bug("the journal knows no references", law="reference-reused"),
+    Bug("an account goes with any card", law="other-bearer"),
+    Bug("more is let go than is held", law="hold-short"),
+)  # fmt: skip
+
+
+async def hunt(bugs: Sequence[Bug], seed: int, say: Callable[[str], None] = print) -> int:
+    """Plant one bug after another and print what caught it; the exit status is 1 if one survives."""
+    from services.drift.__main__ import played
+
+    say(f"{'planted bug':<46} {'s':>5}  caught by")
+    survivors = 0
+    for bug in bugs:
+        began = perf_counter()
+        if bug.law:
+            caught = f"laws: {LAWS}[{bug.law}]" if await asyncio.to_thread(_caught_by_laws, bug.law) else ""
+        else:
+            home = Path(".citycard") / f"drift-bug-{os.getpid()}"
+            try:
+                ran = await played(home, SECONDS, 0, seed, cards=24, bug=bug, kills=False, wallets=2)
+                caught = ran.verdict.first
+            finally:
+                shutil.rmtree(home, ignore_errors=True)
+        survivors += not caught
+        say(f"{bug.name:<46} {perf_counter() - began:>5.1f}  {caught[:150] or 'NOBODY: IT SURVIVES'}")
+    say(f"{len(bugs)} planted, {survivors} survived")
+    return 1 if survivors else 0
+
+
+LAWS = "tests/drift/test_laws_of_the_books.py"
+
+
+def _caught_by_laws(guard: str) -> bool:
+    """Whether the test that plants this bug in PostgreSQL itself, and sees a law break, passes."""
+    root = Path(__file__).parents[2]
+    test = f"{LAWS}::test_books_without_this_guard_break_a_law[{guard}]"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+
+
+def main() -> int:
+    """A `citycard` process with a bug; returns its exit status."""
+    from libs.runtime import cli
+
+    (bug,) = (bug for bug in BUGS if bug.name == os.environ["CITYCARD_DRIFT_BUG"])
+    with ExitStack() as stack:
+        for take_away in bug.patches:
+            stack.enter_context(take_away())
+        return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
