@@ -15,7 +15,7 @@ import asyncpg
 
 from bench.figures import Findings, Row, percentile
 from bench.ground import Ground
-from bench.peers.load import Line, lines, telephone_call
+from bench.peers.load import lines, telephone_call
 from libs.eventsourcing.desk import Order
 from libs.kernel.ids import derived
 from libs.runtime.citytime import MachineClock
@@ -25,6 +25,7 @@ from libs.runtime.embedded_postgres import EmbeddedPostgres
 from libs.runtime.engines import engine_home, open_platform
 from libs.runtime.platform import Platform
 from libs.runtime.settings import Settings
+from libs.testing.lines import Line
 from libs.testing.stage import Stage, on_kafka, one_process
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 from services.identity.adapters.people import Opened, People

@@ -41,6 +41,8 @@ class Bug:
     sql: Callable[[str], str] | None = None
     """What becomes of the text of the books' functions."""
     patches: Sequence[Callable[[], Manager[Any]]] = ()
+    wallets: int = 1
+    """How many processes it takes."""
     law: str = ""
     """Where callers over HTTP cannot reach it: the guard without which a law of the books breaks, see `LAWS`."""
 
@@ -101,12 +103,12 @@ BUGS = (
     Bug("balances move before holds are let go", _changed(r", held_fen = a\.held_fen \+ k\.held_fen", "")),
     Bug("a hold holds nothing", patches=[_patched(booking, "held_by", lambda _fen: 0)]),
     Bug("every command is new", patches=[_patched(call, "derived", lambda *_: uuid4())]),
-    Bug("a decision on an old state is stored", patches=[_patched(PostgresStore, "append", _append_stale)]),
+    Bug("a decision on an old state is stored", patches=[_patched(PostgresStore, "append", _append_stale)], wallets=2),
     Bug("a capture takes more than is held", patches=[_patched(payment, "within_hold", lambda *_: True)]),
     Bug("a refund gives more than was taken", patches=[_patched(payment, "within_captured", lambda *_: True)]),
     Bug("a refund's reference is not looked up", patches=[_patched(payment, "refund", _refund_without_reference)]),
     Bug("a sale's reference means any sum", patches=[_patched(payment, "same_request", lambda *_: True)]),
-    Bug("nobody waits for a shard", _changed(r"perform pg_advisory_xact_lock\([^)]*\);", "")),
+    Bug("nobody waits for a shard", wallets=2, sql=_changed(r"perform pg_advisory_xact_lock\([^)]*\);", "")),
     Bug("the journal knows no references", law="reference-reused"),
     Bug("an account goes with any card", law="other-bearer"),
     Bug("more is let go than is held", law="hold-short"),
@@ -126,7 +128,7 @@ async def hunt(bugs: Sequence[Bug], seed: int, say: Callable[[str], None] = prin
         else:
             home = Path(".citycard") / f"drift-bug-{os.getpid()}"
             try:
-                ran = await played(home, SECONDS, 0, seed, cards=24, bug=bug, kills=False, wallets=2)
+                ran = await played(home, SECONDS, 0, seed, cards=24, bug=bug, kills=False, wallets=bug.wallets)
                 caught = ran.verdict.first
             finally:
                 shutil.rmtree(home, ignore_errors=True)

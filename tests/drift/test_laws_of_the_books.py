@@ -1,4 +1,4 @@
-"""Guards that callers over HTTP cannot reach around: taken away from PostgreSQL itself, the laws of the books notice."""
+"""Guards that callers over HTTP cannot get around: without them in PostgreSQL, a law of the books breaks."""
 
 from collections.abc import Awaitable, Callable
 
