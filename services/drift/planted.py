@@ -26,7 +26,9 @@ from libs.eventsourcing.postgres import PostgresStore
 from libs.eventsourcing.store import Conflict
 from libs.ledger import guards
 from libs.ledger.postgres import functions
+from libs.testing import faults
 from libs.web import call
+from services.drift import callers
 from services.wallet import booking
 from services.wallet.domain.payment import decider as payment
 
@@ -128,7 +130,8 @@ async def hunt(bugs: Sequence[Bug], seed: int, say: Callable[[str], None] = prin
         else:
             home = Path(".citycard") / f"drift-bug-{os.getpid()}"
             try:
-                ran = await played(home, SECONDS, 0, seed, cards=24, bug=bug, kills=False, wallets=bug.wallets)
+                with patch.object(faults, "PATIENCE_S", 10.0), patch.object(callers, "HEARD_WITHIN_S", 20.0):
+                    ran = await played(home, SECONDS, 0, seed, cards=24, bug=bug, kills=False, wallets=bug.wallets)
                 caught = ran.verdict.first
             finally:
                 shutil.rmtree(home, ignore_errors=True)
