@@ -79,7 +79,7 @@ async def played(
     """Load and kills until so many operations are acknowledged or so many seconds are over; then the comparison."""
     async with stage_of(home, wallets, bug) as stage:
         assert stage.database is not None
-        pool = await asyncpg.create_pool(stage.database.dsn, min_size=1, max_size=8, command_timeout=60)
+        pool = await asyncpg.create_pool(stage.database.dsn, min_size=0, max_size=8, command_timeout=60)
         ports = [int(address.rpartition(":")[2]) for address in stage.addresses.values()]
         people = Crossing(ports, stage.settings, Random(seed))
         book = AckBook(people, f"drift-{seed}")
