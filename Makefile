@@ -27,8 +27,8 @@ mutants: setup ## plant bugs one by one; each must be caught
 faults: setup ## kill what serves a city under load, compare at the end (MINUTES=n, ENGINES=kafka)
 	@$(BIN)/python -m services.faults --minutes $(or $(MINUTES),2) $(if $(ENGINES),--engines $(ENGINES))
 
-drift: setup ## money under load and kills, compared to the fen (OPS=n, MINUTES=n, SEED=n, MUTANTS=1)
-	@$(BIN)/python -m services.drift $(if $(OPS),--ops $(OPS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+drift: setup ## money under load and kills, compared to the fen (OPS=n, KILLS=n, MINUTES=n, MUTANTS=1)
+	@$(BIN)/python -m services.drift $(if $(OPS),--ops $(OPS)) $(if $(KILLS),--kills $(KILLS)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),--mutants)
 
 bench: setup .venv-bench/.complete ## measure beside peers and limits (QUICK=1: only see that it works)

@@ -30,7 +30,7 @@ from services.drift.comparison import Verdict, compare, lines_of
 from services.drift.planted import BUGS, NO_BUG, Bug, hunt
 
 WALLETS, CALLERS, CARDS = 2, 64, 300
-PAUSE_S = (2.0, 6.0)  # Between two blows: 100 kills in seven minutes.
+PAUSE_S = (4.0, 10.0)  # Between two blows: everybody stands up in between, and does something.
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ class Outcome:
 
 async def played(
     home: Path, seconds: float, ops: int, seed: int, *, cards: int = CARDS, bug: Bug = NO_BUG, kills: bool = True,
-    wallets: int = WALLETS,
+    wallets: int = WALLETS, least_kills: int = 0,
 ) -> Outcome:  # fmt: skip
     """Load and kills until so many operations are acknowledged or so many seconds are over; then the comparison."""
     async with stage_of(home, wallets, bug) as stage:
@@ -90,7 +90,7 @@ async def played(
         rage = asyncio.create_task(nemesis.rage(seconds, PAUSE_S) if kills else asyncio.sleep(seconds))
         while not rage.done() and not throng.done():
             await asyncio.wait([rage, throng], timeout=2, return_when=asyncio.FIRST_COMPLETED)
-            if ops and len(book.acts) >= ops and len(book.acknowledged) >= ops:
+            if ops and len(book.acts) >= ops and len(book.acknowledged) >= ops and killed(nemesis) >= least_kills:
                 break
         town.close_the_doors()
         if not rage.done():
@@ -103,6 +103,11 @@ async def played(
         verdict = await compare(pool, MachineClock(), town, found)
         await pool.close()
         return Outcome(town, nemesis, verdict, lasted, settled)
+
+
+def killed(nemesis: Nemesis) -> int:
+    """How many processes were killed."""
+    return sum(times for kind, times in nemesis.struck.items() if kind.startswith("kill"))
 
 
 async def _relayed(pool: asyncpg.Pool) -> None:
@@ -120,11 +125,10 @@ async def _relayed(pool: asyncpg.Pool) -> None:
 def report(ran: Outcome, say: object = print) -> None:
     """Say what happened."""
     book, lasted = ran.town.book, ran.lasted_s
-    kills = Counter(kind for kind in ran.nemesis.struck.elements() if kind.startswith("kill"))
     print("\nfaults:")
     for kind, times in sorted(ran.nemesis.struck.items()):
         print(f"  {times:6,}  {kind}")
-    print(f"  {kills.total():6,}  kills -9 in {lasted:.0f} s")
+    print(f"  {killed(ran.nemesis):6,}  kills -9 in {lasted:.0f} s")
     acts = Counter(act.path.rpartition("/")[2] for act in book.acts[ran.settled :] if act.acknowledged)
     print("\noperations acknowledged under faults:")
     for kind, times in acts.most_common():
@@ -141,12 +145,12 @@ def report(ran: Outcome, say: object = print) -> None:
     print("\n".join(lines_of(ran.verdict)))
 
 
-async def run(minutes: float, ops: int, seed: int) -> int:
+async def run(minutes: float, ops: int, seed: int, blows: int) -> int:
     """A run in earnest; returns the exit status."""
     home = Path(".citycard") / f"drift-{os.getpid()}"
     print(f"{WALLETS} wallet processes, {CALLERS} callers, {CARDS} cards, one PostgreSQL; seed {seed} …", flush=True)
     try:
-        ran = await played(home, minutes * 60, ops, seed)
+        ran = await played(home, minutes * 60, ops, seed, least_kills=blows)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     report(ran)
@@ -158,6 +162,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.drift", description=__doc__)
     parser.add_argument("--minutes", type=float, help="at most so long (default 3, or 60 with --ops)")
     parser.add_argument("--ops", type=int, default=0, help="until so many operations are acknowledged")
+    parser.add_argument("--kills", type=int, default=0, help="with --ops: and until so many kills")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--mutants", action="store_true", help="plant one bug after another; each must be caught")
     asked = parser.parse_args()
@@ -166,7 +171,7 @@ def main() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if asked.mutants:
             return runner.run(hunt(BUGS, asked.seed))
-        return runner.run(run(asked.minutes or (60 if asked.ops else 3), asked.ops, asked.seed))
+        return runner.run(run(asked.minutes or (60 if asked.ops else 3), asked.ops, asked.seed, asked.kills))
 
 
 if __name__ == "__main__":
