@@ -34,6 +34,8 @@ class PurseReleased(Contract, type="wallet.PurseReleased.v1"):
     at: datetime
     why: str
     """`lapsed`, or `lifted` because the card was found."""
+    from_at: datetime | None = None
+    """From when, if the card cools first; at once, if there is none."""
 
 
 class AccountMoved(Contract, type="wallet.AccountMoved.v1"):

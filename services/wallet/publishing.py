@@ -18,7 +18,9 @@ def tell_of_purse(fact: purse.Event) -> Contract | None:
         case purse.PurseFrozen():
             return told.PurseFrozen(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, until=fact.until)
         case purse.PurseReleased():
-            return told.PurseReleased(holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, why=fact.why)
+            return told.PurseReleased(
+                holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, why=fact.why, from_at=fact.from_at
+            )
         case purse.CardSucceeded():
             return told.AccountMoved(
                 holding_id=fact.holding_id, old_card_id=fact.old_card_id, card_id=fact.card_id, at=fact.at

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
 from services.loss.contracts import CardStopped, CardWoken
+from services.wallet.domain.bylaw import MONEY
 from services.wallet.domain.purse.commands import Command, EndCard, FreezePurse, NoteCard, ReleasePurse, SucceedCard
 
 
@@ -19,13 +20,31 @@ def when_a_card_works_let_a_wallet_be_opened(told: CardActivated) -> Iterator[Co
 
 
 def when_a_card_stops_freeze_its_money(told: CardStopped) -> Iterator[Command]:
-    """Freeze first, ask later: whichever functions the report lists, the account is the wallet's own."""
-    yield FreezePurse(holding_id=told.holding_id, card_id=told.card_id, at=told.at, until=told.until, kind=told.kind)
+    """At the instant at which its own function stops, if the report names one of the wallet's; with the card if not."""
+    stops = {one.function: one.from_at for one in told.functions}
+    begins = next((stops[function] for function in MONEY if function in stops), told.at)
+    yield FreezePurse(
+        holding_id=told.holding_id,
+        card_id=told.card_id,
+        at=begins,
+        until=told.until,
+        kind=told.kind,
+        names=tuple(stops),
+        reported_at=None if begins == told.at else told.at,
+    )
 
 
 def when_a_card_wakes_release_its_money(told: CardWoken) -> Iterator[Command]:
-    """At the hour at which it woke."""
-    yield ReleasePurse(holding_id=told.holding_id, card_id=told.card_id, at=told.at, why=told.why)
+    """At the hour at which it woke, or once its own functions have cooled."""
+    cooled = [one.from_at for one in told.cooling if one.function in MONEY]
+    yield ReleasePurse(
+        holding_id=told.holding_id,
+        card_id=told.card_id,
+        at=told.at,
+        why=told.why,
+        names=tuple(told.functions),
+        from_at=max(cooled, default=None),
+    )
 
 
 def when_a_new_card_works_move_the_account(told: CardReplaced) -> Iterator[Command]:

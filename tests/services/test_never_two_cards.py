@@ -31,6 +31,7 @@ from services.ids import CardId, application_id, batch_id, card_id, holding_id, 
 from services.issuance import projections
 from services.issuance import reactions as issuance_reactions
 from services.issuance.adapters.bylaws import IssuanceBylaws
+from services.issuance.domain.applying import Way
 from services.issuance.domain.batch.commands import (
     DispatchBatch,
     OpenBatch,
@@ -40,16 +41,22 @@ from services.issuance.domain.batch.commands import (
     SendBatch,
 )
 from services.issuance.domain.batch.state import Batch, Piece, Stage
-from services.issuance.domain.bylaw import Opens
+from services.issuance.domain.bylaw import CatalogueEntry, Opens
+from services.issuance.domain.collecting import By, Collecting
+from services.issuance.domain.functions import Place as OpenedBy
 from services.issuance.domain.holding import decider as holding_decider
 from services.issuance.domain.holding import events as issuing
 from services.issuance.domain.holding import state as holding_state
 from services.issuance.domain.holding.commands import (
     Activate,
     ClaimCard,
+    CloseCase,
     HandOver,
+    MailCard,
     NoteArrival,
     NoteVerdict,
+    OpenFunction,
+    SendOn,
     WithdrawOrder,
 )
 from services.issuance.domain.holding.events import FunctionGrant, Kind
@@ -158,6 +165,21 @@ class Truth:
             if any(one.function == function and one.granted for one in fact.functions)
         ]
 
+    def opened(self, entry: CatalogueEntry) -> Sequence[Span]:
+        """From when a function is open on the card that counts, on which it was opened or which took over from it."""
+        if entry.opens is Opens.WITH_THE_CARD:
+            return [(BEGINNING, None)]
+        spans: list[Span] = []
+        for fact in self.facts:
+            match fact:
+                case issuing.FunctionOpened() if fact.function == entry.function:
+                    spans.append((fact.at, None))
+                case issuing.CardCancelled():
+                    spans.clear()
+                case issuing.CardReplaced() if entry.reopens:
+                    spans.clear()
+        return spans
+
     def reissue_is_open(self, card: CardId) -> bool:
         """Whether the production has been asked for a card in place of this lost one, and has not answered."""
         is_open = False
@@ -264,6 +286,7 @@ class Town:
         self.bylaw = replace(
             ISSUING.at(city, self.programme, BEGINNING), kept_days=12, validity_years=1,
             collection_documents=frozenset({"id"}),
+            collecting=Collecting(elsewhere=True, mail=True, remind_days=(4, 9), destroyed_after_days=5),
         )  # fmt: skip
         self.place = Place(outlet=self.bank, kind="bank")
         self.states: dict[str, Any] = {}
@@ -428,12 +451,12 @@ class Town:
             granted=granted, because=f"verdict {self.given}", functions=functions,
         )  # fmt: skip
 
-    def apply(self) -> None:
+    def apply(self, way: Way = Way.COUNTER) -> None:
         self.applications += 1
         application = application_id(self.holding_id, derived(self.applications))
         self.ask(
             HOLDING, ClaimCard, holding_id=self.holding_id, application_id=application, person_id=self.person,
-            programme=self.programme, outlet=self.bank,
+            programme=self.programme, outlet=self.bank, way=way,
         )  # fmt: skip
 
     def withdraw(self) -> None:
@@ -473,11 +496,41 @@ class Town:
         plastic = getattr(self.holding.coming, "plastic", None)
         return plastic.card_id if plastic else self.some_card()
 
-    def hand_over(self) -> None:
+    @property
+    def outlet(self) -> str:
+        """Where the card lies that is to be collected."""
+        return getattr(self.holding.coming, "outlet", self.bank)
+
+    def hand_over(self, fingerprint: str = "match") -> None:
+        taker = By.MAIL if getattr(self.holding.coming, "tracking", "") else By.HOLDER
         self.ask(
-            HOLDING, HandOver, holding_id=self.holding_id, card_id=self.coming_card(), outlet=self.bank, document="id",
-            agent_document="", under=self.bylaw,
+            HOLDING, HandOver, holding_id=self.holding_id, card_id=self.coming_card(), outlet=self.outlet,
+            document="id", agent_document="", under=self.bylaw, taker=taker, fingerprint=fingerprint,
         )  # fmt: skip
+
+    def away_from_the_counter(self, make: Callable[..., Any], **words: Any) -> None:
+        """The card leaves its counter otherwise than in its holder's hand."""
+        self.ask(
+            HOLDING, make, holding_id=self.holding_id, card_id=self.coming_card(), outlet=self.outlet,
+            under=self.bylaw, **words,
+        )  # fmt: skip
+
+    def close_case(self) -> None:
+        self.ask(HOLDING, CloseCase, holding_id=self.holding_id, card_id=self.coming_card(), finding="a wet finger")
+
+    def open_function(self) -> None:
+        entry = self.dice.choice([one for one in self.bylaw.catalogue if one.opens is not Opens.WITH_THE_CARD])
+        self.ask(
+            HOLDING, OpenFunction, holding_id=self.holding_id, card_id=self.some_card(), function=entry.function,
+            place=self.dice.choice([OpenedBy.OUTLET, OpenedBy.BANK]), under=self.bylaw,
+        )  # fmt: skip
+
+    def wait_in_vain(self) -> None:
+        """Nobody comes: the hour strikes until which the card is kept, and later the one at which it is destroyed."""
+        if self.dice.random() < 0.3:
+            hour = getattr(self.holding.coming, "kept_until", self.now) + self.dice.choice([timedelta(), A_MOMENT])
+            self.now = max(self.now, hour)
+            self.ring()
 
     def activate(self) -> None:
         self.ask(HOLDING, Activate, holding_id=self.holding_id, card_id=self.coming_card(), under=self.bylaw)
@@ -501,14 +554,17 @@ class Town:
 
     def first_card(self) -> None:
         """The quiet beginning of a life: a card in its holder's hand."""
+        by_mail = self.dice.random() < 0.2
         self.judge()
-        self.apply()
+        self.apply(Way.MAIL if by_mail else Way.COUNTER)
         self.settle()
         while not isinstance(self.holding.coming, NothingComing | holding_state.AtOutlet):
             self.now += timedelta(hours=1)
             self.draw()
             self.produce()
             self.settle()
+        if by_mail and self.dice.random() < 0.8:
+            self.away_from_the_counter(MailCard, tracking="EM1")
         self.hand_over()
         self.activate()
 
@@ -532,10 +588,17 @@ class Town:
             (1, partial(self.wait, timedelta(days=13))),
             (1, self.grow_old),
             (2, self.judge),
-            (3, self.apply),
+            (2, self.apply),
+            (1, partial(self.apply, Way.MAIL)),
             (1, self.withdraw),
             (12, self.hurry),
             (7, self.hand_over),
+            (1, partial(self.hand_over, "mismatch")),
+            (2, self.close_case),
+            (2, partial(self.away_from_the_counter, MailCard, tracking="EM2")),
+            (1, partial(self.away_from_the_counter, SendOn, to=f"{self.bank}-next-door")),
+            (2, self.open_function),
+            (1, self.wait_in_vain),
             (7, self.activate),
             (4, partial(loss, PreReportLoss)),
             (7, partial(loss, ReportLoss)),
@@ -562,6 +625,7 @@ class Town:
         self.the_services_agree()
         edges = self.truth.edges()
         granted = {entry.function: self.truth.granted(entry.function) for entry in self.bylaw.catalogue}
+        counts = self.holding.current and self.holding.current.card_id
         for nth in range(1, self.holding.numbered + 2):
             card = card_id(self.holding_id, nth)
             active, heard = self.truth.active(card), self.stops_of(card)
@@ -575,7 +639,9 @@ class Town:
                 ):
                     rests = within(stopped[entry.function], at)
                     assert not (said.usable and rests), "a stopped function is usable (INV-8)"
-                    opened = entry.opens is Opens.WITH_THE_CARD and within(granted[entry.function], at)
+                    if entry.opens is not Opens.WITH_THE_CARD and card != counts:
+                        continue  # What was opened on a card that has ended is nobody's question any more.
+                    opened = within(self.truth.opened(entry), at) and within(granted[entry.function], at)
                     assert said.usable == (within(active, at) and opened and not rests), (card, at, said)
 
     def stops_of(self, card: CardId) -> list[Stop]:

@@ -73,6 +73,10 @@ class WalletBylaws:
             for programme in pack.programmes
             if f"{programme}/wallet" in pack.files
         }
+        self._catalogues = {
+            (city, programme): packs[city].dated(f"{programme}/programme.catalogue", list[dict[str, Any]])
+            for city, programme in self._dated
+        }
         self._merchants = {pack.code: _merchants(pack) for pack in packs}
         self._charts = {pack.code: _chart(pack) for pack in packs if "wallet" in pack.files}
         for code, programme in self._dated:
@@ -115,6 +119,7 @@ class WalletBylaws:
             upload_delay_days=loss.upload_delay_days,
             refund_fee_per_mille=dated["refund_fee_per_mille"],
             negative_ride_fen=dated["negative_ride_fen"],
+            account_borne=any(one["function"] == "account" for one in self._catalogues[city, programme].at(at)),
         )
 
     def place(self, city: str, outlet: str) -> Place:

@@ -8,6 +8,9 @@ from libs.kernel import value
 CAP_MAX_FEN = 10_000_000
 """No card holds a hundred thousand yuan; a bylaw that says so was mistyped."""
 
+MONEY = ("account", "epurse")
+"""The functions of a card that are the wallet's; if a report names both, the money at the host follows the first."""
+
 
 class Origin(StrEnum):
     """Where money came from: it decides where it may go back to (domain facts 3.3)."""
@@ -37,7 +40,8 @@ class WalletBylaw:
     """One city's rules on money for one programme, as they hold at one moment.
 
     `holds_until` is how long an authorisation holds money; the purse's cap bounds the chip, the account's cap what is
-    held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account.
+    held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account;
+    where the cards bear the account as a function of its own (`account_borne`), only a report that names it does.
     """
 
     named: bool
@@ -56,6 +60,7 @@ class WalletBylaw:
     upload_delay_days: int
     refund_fee_per_mille: int
     negative_ride_fen: int = 0
+    account_borne: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.purse_cap_fen <= CAP_MAX_FEN or not 0 < self.account_cap_fen <= CAP_MAX_FEN:

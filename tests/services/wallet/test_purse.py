@@ -19,6 +19,7 @@ from tests.services.wallet.purse_drawer import (
     LAPSE,
     LOAD,
     NEXT_CARD,
+    NEXT_DAY,
     NEXT_LOAD,
     NIGHT,
     OURS,
@@ -108,6 +109,50 @@ def test_a_release_counts_from_its_own_hour_and_only_once() -> None:
     given(noted, opened, signed, released).when(release).then()
     given(noted, opened).when(release).then()
     given(noted, opened, frozen).when(replace(release, at=LAPSE, why="lapsed")).then()
+
+
+def test_money_that_has_a_clock_of_its_own_stops_and_wakes_by_that_clock_alone() -> None:
+    begins = NIGHT + timedelta(hours=24)
+    ours = replace(OURS, account_borne=True)
+    named = replace(freeze, at=begins, names=("account",), reported_at=NIGHT, under=ours)
+    stops = replace(frozen, at=begins, function="account", reported_at=NIGHT)
+    others = replace(freeze, names=("medical", "bank_debit"), under=ours)
+    given(noted, opened).when(others).then()
+    given(noted, opened).when(named).then(stops)
+    given(noted, opened, stops).when(named).then()
+    given(noted, opened, stops).when(replace(open_it, at=begins)).refused(purses.CardStopped)
+    given(noted, stops).when(replace(open_it, at=begins - SECOND)).then(replace(opened, at=begins - SECOND))
+    given(noted, opened, stops).when(replace(others, at=begins, until=None)).then()
+    given(noted, opened, stops).when(replace(release, at=begins, names=("medical",))).then()
+    wakes = replace(released, at=begins)
+    given(noted, opened, stops).when(replace(release, at=begins, names=("account",))).then(wakes)
+    given(noted, opened, stops).when(replace(release, at=begins)).then(wakes)
+
+
+def test_lifted_before_it_was_to_stop_the_money_never_stops() -> None:
+    begins = NIGHT + timedelta(hours=24)
+    stops = replace(frozen, at=begins, function="account", reported_at=NIGHT)
+    lifted = replace(released, at=NIGHT + SECOND)
+    given(noted, stops).when(replace(release, at=NIGHT + SECOND)).then(lifted)
+    given(noted, stops, lifted).when(replace(open_it, at=begins)).then(replace(opened, at=begins))
+
+
+def test_money_without_a_clock_of_its_own_is_stopped_until_the_last_function_wakes() -> None:
+    some, later = replace(freeze, names=("medical",)), replace(freeze, names=("bank_debit",), until=TEN_YEARS)
+    given(noted, opened).when(some).then(frozen)
+    given(noted, opened, frozen).when(later).then(replace(frozen, until=TEN_YEARS))
+    given(noted, opened, replace(frozen, until=TEN_YEARS)).when(some).then()
+    given(noted, opened, signed).when(replace(some, at=NEXT_DAY)).then()
+    given(noted, opened, signed).when(replace(release, names=("medical",))).then()
+    given(noted, opened, signed).when(release).then(released)
+
+
+def test_a_purse_that_cools_stays_closed_until_it_has_cooled() -> None:
+    cooled = NEXT_DAY + timedelta(days=1)
+    wakes = replace(released, from_at=cooled)
+    given(noted, signed).when(replace(release, names=("epurse",), from_at=cooled)).then(wakes)
+    given(noted, signed, wakes).when(replace(open_it, at=cooled - SECOND)).refused(purses.CardStopped)
+    given(noted, signed, wakes).when(replace(open_it, at=cooled)).then(replace(opened, at=cooled))
 
 
 def test_a_report_about_a_card_of_yesterday_stops_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
 from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
-from services.loss.contracts import CardStopped, CardWoken
+from services.loss.contracts import CardStopped, CardWoken, StoppedFunction, WokenFunction
 from services.wallet import publishing
 from services.wallet.adapters.bylaws import WalletBylaws
 from services.wallet.contracts import TELLS
@@ -45,6 +46,24 @@ def test_what_follows_from_what_is_heard() -> None:
     assert when(replaced) == [replace(drawer.succeed, under=None)]
     assert when(cancelled) == [EndCard(holding_id=HERS, card_id=CARD, at=AUTUMN, reason="death")]
     assert {type(one) for one in (activated, stopped, woken, replaced, cancelled)} == set(HEARS)
+
+
+def test_the_money_stops_and_wakes_at_the_instants_of_its_own_function() -> None:
+    later, cooled = NIGHT + timedelta(hours=24), LAPSE + timedelta(days=1)
+    bank, account = (
+        StoppedFunction(function="bank_debit", from_at=NIGHT),
+        StoppedFunction(function="account", from_at=later),
+    )
+    [follows] = when(stopped.model_copy(update={"functions": [bank, account]}))
+    assert (follows.at, follows.reported_at, follows.names) == (later, NIGHT, ("bank_debit", "account"))
+    [with_the_card] = when(stopped.model_copy(update={"functions": [bank]}))
+    assert (with_the_card.at, with_the_card.reported_at, with_the_card.names) == (NIGHT, None, ("bank_debit",))
+    cooling = [
+        WokenFunction(function="account", from_at=cooled),
+        WokenFunction(function="bank_debit", from_at=AUTUMN),
+    ]
+    [wakes] = when(woken.model_copy(update={"functions": ["account", "bank_debit"], "cooling": cooling}))
+    assert (wakes.at, wakes.from_at, wakes.names) == (LAPSE, cooled, ("account", "bank_debit"))
 
 
 def test_each_movement_is_told_and_nothing_about_whose_it_is() -> None:

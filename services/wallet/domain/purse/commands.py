@@ -34,7 +34,10 @@ class OpenPurse:
 
 @command
 class FreezePurse:
-    """The loss desk has stopped a card."""
+    """The loss desk has stopped the functions that it `names`, or if it names none the whole card.
+
+    `at` is when the money stops; `reported_at` is the moment of the report, where that is another one.
+    """
 
     holding_id: HoldingId
     card_id: CardId
@@ -42,16 +45,23 @@ class FreezePurse:
     until: datetime | None
     kind: str
     under: WalletBylaw | None = None
+    names: tuple[str, ...] = ()
+    reported_at: datetime | None = None
 
 
 @command
 class ReleasePurse:
-    """The loss desk says that the card stands as before."""
+    """The loss desk says that the functions that it `names` stand as before, or if it names none the whole card.
+
+    `from_at` is when the money may be used again, if that is later than `at`.
+    """
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     why: str
+    names: tuple[str, ...] = ()
+    from_at: datetime | None = None
 
 
 @command

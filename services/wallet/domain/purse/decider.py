@@ -6,7 +6,7 @@ from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
 from services.ids import CardId, HoldingId, ordinal_of
-from services.wallet.domain.bylaw import OnLoss, Place, WalletBylaw
+from services.wallet.domain.bylaw import MONEY, OnLoss, Place, WalletBylaw
 from services.wallet.domain.money import ReferenceReused, WalletNotOpened, amount
 from services.wallet.domain.purse.commands import (
     Command,
@@ -174,27 +174,47 @@ def freeze(asked: FreezePurse, purse: Purse) -> Sequence[Event]:
     """Freeze first, ask later; also before the wallet is open, and before the card has come to our ears."""
     if purse.card is not None and ordinal_of(asked.card_id) < ordinal_of(purse.card.card_id):
         return []
-    if asked.under is not None and not asked.under.account_reportable:
+    function = next((one for one in MONEY if one in asked.names), "")
+    others = bool(asked.names) and not function
+    if asked.under is not None and (not asked.under.account_reportable or (others and asked.under.account_borne)):
         return []
-    now = purse.freeze
-    if now is not None and now.card_id == asked.card_id and now.at == asked.at and now.kind == asked.kind:
-        return []
-    begins = asked.at
-    if now is not None and now.card_id == asked.card_id and now.covers(asked.at):
+    begins, until = asked.at, asked.until
+    now = purse.freeze if purse.freeze is not None and purse.freeze.card_id == asked.card_id else None
+    if now is not None and now.covers(asked.at):
+        if others and (now.function or now.until is None):
+            return []  # It runs on a clock of its own already, or waits for the last function to wake.
         begins = now.at  # A signature after a call: what was stopped stays stopped from then.
+        if others and now.until is not None and until is not None:
+            until = max(now.until, until)
+    if now is not None and (now.at, now.until, now.kind, now.function) == (begins, until, asked.kind, function):
+        return []
     return [
-        PurseFrozen(holding_id=asked.holding_id, card_id=asked.card_id, at=begins, until=asked.until, kind=asked.kind)
+        PurseFrozen(
+            holding_id=asked.holding_id,
+            card_id=asked.card_id,
+            at=begins,
+            until=until,
+            kind=asked.kind,
+            function=function,
+            reported_at=asked.reported_at,
+        )
     ]
 
 
 def release(asked: ReleasePurse, purse: Purse) -> Sequence[Event]:
     """At the hour of the lapse or the lift, not at the moment at which the letter came."""
     now = purse.freeze
-    if now is None or now.card_id != asked.card_id or asked.at < now.at:
+    if now is None or now.card_id != asked.card_id or asked.at < (now.reported_at or now.at):
         return []
-    if now.until is not None and now.until <= asked.at:
+    if asked.names and not {*asked.names} & {*([now.function] if now.function else MONEY)}:
+        return []  # Others wake; the money stays stopped by its own clock.
+    if now.until is not None and now.until <= (asked.from_at or asked.at):
         return []
-    return [PurseReleased(holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, why=asked.why)]
+    return [
+        PurseReleased(
+            holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, why=asked.why, from_at=asked.from_at
+        )
+    ]
 
 
 def succeed(asked: SucceedCard, purse: Purse) -> Sequence[Event]:

@@ -33,23 +33,29 @@ class PurseOpened:
 
 @event
 class PurseFrozen:
-    """A report of loss stops the money too, from its own moment until its own hour (for ever, if it has none)."""
+    """A report of loss stops the money too, from its own moment until its own hour (for ever, if it has none).
+
+    `function` is the wallet's function that the report named; none, if the money stops with the card.
+    """
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     until: datetime | None
     kind: str
+    function: str = ""
+    reported_at: datetime | None = None
 
 
 @event
 class PurseReleased:
-    """The report has lapsed, or was lifted: the money can be used again from that moment."""
+    """The report has lapsed, or was lifted: the money can be used again from then, or if it cools from `from_at`."""
 
     holding_id: HoldingId
     card_id: CardId
     at: datetime
     why: str
+    from_at: datetime | None = None
 
 
 @event

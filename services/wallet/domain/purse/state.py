@@ -39,12 +39,17 @@ class Card:
 
 @value
 class Freeze:
-    """A stretch in which the money of a card is stopped; open-ended while `until` is None."""
+    """A stretch in which the money of a card is stopped; open-ended while `until` is None.
+
+    `function` is the wallet's function on whose clock it runs; none, if it runs on the whole card's.
+    """
 
     card_id: CardId
     at: datetime
     until: datetime | None
     kind: str
+    function: str = ""
+    reported_at: datetime | None = None
 
     def covers(self, at: datetime) -> bool:
         return at >= self.at and (self.until is None or at < self.until)
@@ -128,10 +133,19 @@ def evolve(purse: Purse, fact: Event) -> Purse:
         case PurseOpened():
             return replace(purse, opened_at=fact.at, named=fact.named)
         case PurseFrozen():
-            return replace(purse, freeze=Freeze(card_id=fact.card_id, at=fact.at, until=fact.until, kind=fact.kind))
+            freeze = Freeze(
+                card_id=fact.card_id,
+                at=fact.at,
+                until=fact.until,
+                kind=fact.kind,
+                function=fact.function,
+                reported_at=fact.reported_at,
+            )
+            return replace(purse, freeze=freeze)
         case PurseReleased():
             assert purse.freeze is not None
-            return replace(purse, freeze=replace(purse.freeze, until=fact.at))
+            wakes = max(purse.freeze.at, fact.from_at or fact.at)  # Lifted before it began, it never begins.
+            return replace(purse, freeze=replace(purse.freeze, until=wakes))
         case CardSucceeded():
             kept = purse.freeze if purse.freeze is not None and purse.freeze.card_id == fact.card_id else None
             return replace(
