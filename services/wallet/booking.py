@@ -3,7 +3,7 @@
 Each guard stands here under a name of its own, and so does each movement: what is forbidden is forbidden in one place.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
 from libs.eventsourcing.store import Declined
@@ -200,16 +200,21 @@ def _top_up_entries(facts: Sequence[topup.Event]) -> Iterator[Entry]:
 
 # --- how the city says no when the books do not bear it ---
 
-SAYS: Mapping[str, type[Refused]] = {
-    guards.REFERENCE_REUSED: AlreadyBooked,
-    guards.ACCOUNT_UNKNOWN: WalletNotOpened,
-    guards.ACCOUNT_STOPPED: MoneyStopped,
-    guards.OTHER_BEARER: NotThePresentCard,
-    guards.FUNDS_SHORT: FundsShort,
-    guards.ABOVE_CAP: AboveTheCap,
-}
-
 
 def refusal_of(declined: Declined) -> Refused:
     """The refusal that a holder understands. A hold that is too small is a bug of ours: the payment knew its own."""
-    return SAYS[declined.why]()
+    match declined.why:
+        case guards.REFERENCE_REUSED:
+            return AlreadyBooked()
+        case guards.ACCOUNT_UNKNOWN:
+            return WalletNotOpened()
+        case guards.ACCOUNT_STOPPED:
+            return MoneyStopped()
+        case guards.OTHER_BEARER:
+            return NotThePresentCard()
+        case guards.FUNDS_SHORT:
+            return FundsShort()
+        case guards.ABOVE_CAP:
+            return AboveTheCap()
+        case unforeseen:
+            raise LookupError(unforeseen)

@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class RollUnreadable(Unfit):
-    """Line {line}, column {column}: {fault}; nothing was done. {remedy}"""
+    """Line {line}, column {column}: {fault}; {remedy} Nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
