@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
@@ -187,14 +187,48 @@ async def write(connection: AsyncConnection, changes: Sequence[Change]) -> None:
             for names, put in alike(rows.values()).items():
                 await connection.execute(_upsert(table, names), put)
         for (table, names), places in level.drops.items():
-            for place in places:
-                where = dict(zip(names, place, strict=True))
-                await connection.execute(delete(table).where(_all(table, where)))
+            for empty, found in _by_emptiness(places):
+                await connection.execute(_delete(table, names, empty), [_values(place) for place in found])
         for ((table, names), column), limits in level.caps.items():
-            for place, most in limits.items():
-                where = dict(zip(names, place, strict=True))
-                higher = or_(table.c[column].is_(None), table.c[column] > most)
-                await connection.execute(update(table).where(_all(table, where), higher).values({column: most}))
+            for empty, found in _by_emptiness(limits):
+                values = [_values(place) | {"most": limits[place]} for place in found]
+                await connection.execute(_lower(table, names, empty, column), values)
+
+
+def _by_emptiness(places: Iterable[tuple[Any, ...]]) -> Iterable[tuple[tuple[bool, ...], Sequence[tuple[Any, ...]]]]:
+    """Places by which of their columns are empty, for emptiness equals nothing and is asked for by other words."""
+    found: dict[tuple[bool, ...], list[tuple[Any, ...]]] = {}
+    for place in places:
+        found.setdefault(tuple(value is None for value in place), []).append(place)
+    return found.items()
+
+
+def _values(place: tuple[Any, ...]) -> dict[str, Any]:
+    """What `_these` asks to be given."""
+    return {f"place_{nth}": value for nth, value in enumerate(place) if value is not None}
+
+
+def _these(table: Table, names: tuple[str, ...], empty: tuple[bool, ...]) -> ColumnElement[bool]:
+    """Every row in which these columns have the values that come with the statement, or are empty."""
+    return and_(
+        True,
+        *(
+            table.c[name].is_(None) if is_empty else table.c[name] == bindparam(f"place_{nth}")
+            for nth, (name, is_empty) in enumerate(zip(names, empty, strict=True))
+        ),
+    )
+
+
+@cache
+def _delete(table: Table, names: tuple[str, ...], empty: tuple[bool, ...]) -> Delete:
+    return delete(table).where(_these(table, names, empty))
+
+
+@cache
+def _lower(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], column: str) -> Update:
+    most: Any = bindparam("most", type_=table.c[column].type)
+    higher = or_(table.c[column].is_(None), table.c[column] > most)
+    return update(table).where(_these(table, names, empty), higher).values({column: most})
 
 
 @cache

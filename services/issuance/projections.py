@@ -144,10 +144,12 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
         case CardHandedOver() | CardUnclaimed() | CardCancelled():
             yield Drop(queue, {"holding_id": told.holding_id})
         case CardStopped():
+            card = {"card_id": told.card_id}
+            for one in told.functions:  # What was said of them before is replaced.
+                yield Cap(stop, card | {"function": one.function}, "until", told.at)
             for one in told.functions:
-                row = {"card_id": told.card_id, "function": one.function}
-                yield Cap(stop, row, "until", told.at)  # What was said of it before is replaced.
-                yield Put(stop, row | {"report": message.version, "from_at": one.from_at, "until": told.until})
+                row = card | {"function": one.function, "report": message.version}
+                yield Put(stop, row | {"from_at": one.from_at, "until": told.until})
         case CardWoken():
             woken = [{"function": function} for function in told.functions] or [{}]
             for those in woken:
