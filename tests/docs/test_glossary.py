@@ -9,7 +9,7 @@ import pytest
 from tests.docs.reading import ROOT
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
-READ = ("libs/**/*.py", "services/**/*.py", "deploy/**/*.yaml", "deploy/**/*.json")
+READ = ("libs/**/*.py", "services/**/*.py", "services/**/*.sql", "deploy/**/*.yaml", "deploy/**/*.json")
 
 
 def _rows() -> list[list[str]]:
