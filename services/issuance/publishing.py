@@ -247,7 +247,9 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
             return told.CardExpired(
                 holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
             )
-        case holding.VerdictNoted() | holding.ReissueJoined() | holding.SeatDeclined() | holding.PlasticRecalled():
+        case holding.VerdictNoted() | holding.IssueProposed() | holding.ReissueJoined():
+            return None
+        case holding.SeatDeclined() | holding.PlasticRecalled():
             return None
 
 

@@ -29,7 +29,6 @@ WANTED = {
 """What R169 and the city's own controls want two people for, by the name under which a service declares it."""
 
 NOT_BUILT = {
-    "issue in spite of a refusal": "no clerk can issue against a verdict yet",
     "merge two persons": "two persons cannot be merged yet",
     "adjust a wallet": "there is no wallet yet",
     "replace a key": "keys are replaced outside the platform",

@@ -94,6 +94,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "rows": [{"person_id": SOMEBODY, "programme": "citizen-card", "documents": ["id_card"]}],
     },
     "/v1/units/{unit}/code-proposals": {"reason": "so on the certificate"},
+    "/v1/applications/{application_id}/issue-proposals": {"reason": "the department will follow"},
     "/v1/applications/{application_id}/deliveries": {"way": "mail"},
     "/v1/applications/{application_id}/reviews": {"verdict": "approve"},
     "/v1/applications/{application_id}/supplement-requests": {"reason": "the photograph is blurred"},

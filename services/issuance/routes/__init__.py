@@ -12,6 +12,7 @@ from services.issuance.routes.cards import card
 from services.issuance.routes.collection import collection
 from services.issuance.routes.counter import counter
 from services.issuance.routes.hands import Hands
+from services.issuance.routes.override import override
 from services.issuance.routes.production import production
 from services.issuance.routes.units import units
 from services.issuance.routes.window import window
@@ -27,6 +28,6 @@ def router(
 ) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
     hands = Hands(desks, bylaws, vault, questions, city, fingerprints)
-    for door in (counter, units, production, collection, card, window):
+    for door in (counter, override, units, production, collection, card, window):
         door(routes, hands)
     return routes

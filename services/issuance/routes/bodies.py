@@ -214,5 +214,6 @@ class OpeningBody(Body):
 CardPath = Annotated[str, Path(description="The card, for example `330900-4K7MZQ0V5T8WX2N3.1`.")]
 ApplicationPath = Annotated[str, Path(description="The application, for example `330900-4K7MZQ0V5T8WX2N3.A1B2C3D4E`.")]
 UnitPath = Annotated[str, Path(max_length=40, description="The unit's code, for example `91350203M0001QAY9B`.")]
+IssueProposalPath = Annotated[str, Path(max_length=40, description="The proposal.")]
 UnitProposalPath = Annotated[str, Path(max_length=40, description="The proposal.")]
 BatchPath = Annotated[str, Path(description="The batch, for example `330900-9WQ0V5T8X2N37M4K`.")]

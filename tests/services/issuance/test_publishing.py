@@ -77,6 +77,7 @@ from tests.services.issuance.card_drawer import (
     way_chosen,
     withdrawn,
 )
+from tests.services.issuance.test_override import proposed
 
 OF_PAPER = {"application_id": PAPER, "holding_id": HOLDING}
 OF_CARD = {"holding_id": HOLDING, "card_id": CARD}
@@ -170,7 +171,7 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
 taken = NumbersTaken(
     series="330900-01", batch_id=BATCH, programme="citizen-card", outlet=HALL, first=1, holdings=(HOLDING,), at=DRAWN
 )
-NOT_TOLD = [entitled, joined, seat_declined, recalled, filled, voided, sent, dispatched, left, taken]
+NOT_TOLD = [entitled, proposed, joined, seat_declined, recalled, filled, voided, sent, dispatched, left, taken]
 FACTS = {*get_args(paper.Event), *get_args(holding.Event), *get_args(batch.Event), NumbersTaken}
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from libs.kernel import command
+from libs.kernel.foureyes import Hand, ProposalId
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.bylaw import IssuanceBylaw
@@ -44,6 +45,31 @@ class ClaimCard:
     at: datetime
     unit: str = ""
     way: Way = Way.COUNTER
+
+
+@command
+class ProposeIssue:
+    """A clerk wants this application's card made although the verdict says no; where it goes stands in the papers."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId
+    outlet: str
+    unit: str
+    way: Way
+    reason: str
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+
+
+@command
+class ApproveIssue:
+    """Another person wants it too."""
+
+    holding_id: HoldingId
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
 
 
 @command
@@ -240,6 +266,8 @@ class ExpireCard:
 Command = (
     NoteVerdict
     | ClaimCard
+    | ProposeIssue
+    | ApproveIssue
     | OrderNewCard
     | WithdrawOrder
     | TakeSeat

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing
+from libs.kernel.foureyes import TwoPeople
 from services.ids import CardId, PersonId, card_id, holding_of
 from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
 from services.issuance.domain.bylaw import Activation, IssuanceBylaw, Opens
@@ -22,6 +23,7 @@ from services.issuance.domain.holding.collection import (
 )
 from services.issuance.domain.holding.commands import (
     Activate,
+    ApproveIssue,
     ClaimCard,
     CloseCase,
     Command,
@@ -37,6 +39,7 @@ from services.issuance.domain.holding.commands import (
     NoteVerdict,
     OpenFunction,
     OrderNewCard,
+    ProposeIssue,
     RemindHolder,
     SendOn,
     TakeSeat,
@@ -68,6 +71,7 @@ from services.issuance.domain.holding.events import (
     SeatDeclined,
     VerdictNoted,
 )
+from services.issuance.domain.holding.override import approve_issue, in_spite_of_a_refusal, propose_issue
 from services.issuance.domain.holding.state import (
     AtOutlet,
     Good,
@@ -121,6 +125,10 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
             return note_verdict(command, holding)
         case ClaimCard():
             return claim(command, holding)
+        case ProposeIssue():
+            return propose_issue(command, holding)
+        case ApproveIssue():
+            return approve_issue(command, holding)
         case OrderNewCard():
             return order_new_card(command, holding)
         case WithdrawOrder():
@@ -640,3 +648,12 @@ def _sits(plastic: Plastic, asked: TakeSeat | NoteProduced | NoteSpoiled | NoteA
 
 
 holdings: Decider[Command, Holding, Event] = Decider(Holding(), decide, evolve, due)
+
+TWO_PEOPLE = (
+    TwoPeople(
+        act="issue in spite of a refusal",
+        decider=holdings,
+        facts=(CardOrdered, CardApproved),
+        needs=in_spite_of_a_refusal,
+    ),
+)

@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.kernel import event, value
+from libs.kernel.foureyes import FourEyes, Hand, ProposalId
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.collecting import By
@@ -61,7 +62,7 @@ class VerdictNoted:
 
 @event
 class CardOrdered:
-    """A card is wanted: for an application, or in place of `old_card_id`."""
+    """A card is wanted: for an application, or in place of `old_card_id`; with `eyes`, in spite of the verdict."""
 
     holding_id: HoldingId
     person_id: PersonId
@@ -74,6 +75,24 @@ class CardOrdered:
     at: datetime
     unit: str = ""
     way: Way = Way.COUNTER
+    proposal_id: ProposalId = ProposalId("")
+    eyes: FourEyes | None = None
+
+
+@event
+class IssueProposed:
+    """A clerk has said why a card should be made although the verdict says no."""
+
+    holding_id: HoldingId
+    application_id: ApplicationId
+    outlet: str
+    unit: str
+    way: Way
+    reason: str
+    proposal_id: ProposalId
+    by: Hand
+    until: datetime
+    at: datetime
 
 
 @event
@@ -354,6 +373,7 @@ class CardExpired:
 Event = (
     VerdictNoted
     | CardOrdered
+    | IssueProposed
     | ReissueJoined
     | CardApproved
     | CardDeclined

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
+from libs.kernel.foureyes import Proposals
 from services.ids import ApplicationId, BatchId, CardId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.holding.events import (
@@ -32,6 +33,7 @@ from services.issuance.domain.holding.events import (
     FunctionOpened,
     FunctionState,
     FunctionsTurned,
+    IssueProposed,
     Kind,
     PlasticRecalled,
     ReissueJoined,
@@ -172,6 +174,7 @@ class Holding:
 
     `claims` are the applications that were answered; `numbered` counts every card ever reserved, spoiled ones too.
     `functions` and `opened` are of the card that counts; `returned` are cards that nobody fetched.
+    `proposals` are of cards to be made in spite of the verdict; another verdict or another order overtakes them.
     """
 
     person_id: PersonId | None = None
@@ -184,6 +187,7 @@ class Holding:
     functions: tuple[FunctionState, ...] = ()
     opened: tuple[Opened, ...] = ()
     returned: tuple[CardId, ...] = ()
+    proposals: Proposals[IssueProposed] = Proposals[IssueProposed]()
 
     @property
     def current(self) -> Life | None:
@@ -210,7 +214,11 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 may_apply=fact.may_apply,
             )
             return replace(
-                holding, person_id=fact.person_id, programme=fact.programme, verdicts=(*holding.verdicts, verdict)
+                holding,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                verdicts=(*holding.verdicts, verdict),
+                proposals=holding.proposals.when_changed(),
             )
         case CardOrdered():
             order = Order(
@@ -222,13 +230,17 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 way=fact.way,
             )
             coming = Queued(order=order) if fact.approved else Waiting(order=order)
+            done = holding.proposals.when_done(fact.proposal_id) if fact.proposal_id else holding.proposals
             return replace(
                 holding,
                 person_id=fact.person_id,
                 programme=fact.programme,
                 coming=coming,
                 claims=_with(holding.claims, fact.application_id),
+                proposals=done.when_changed(),
             )
+        case IssueProposed():
+            return replace(holding, proposals=holding.proposals.with_new(fact))
         case ReissueJoined():
             assert not isinstance(holding.coming, NothingComing)
             order = replace(holding.coming.order, kind=Kind.REISSUE)
