@@ -5,6 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import MoneyHalted
 from libs.web.access import allowed
 from libs.web.call import Call
 from libs.web.problems import refusals
@@ -31,6 +32,7 @@ def chip(routes: APIRouter, hands: Hands) -> None:
             IdMistyped, purses.CardUnknown, purses.CardOfYesterday, purses.CardStopped, purses.CardExpired,
             purses.CardEndedForGood, purses.NoWalletHere, purses.WrongPlace, purses.LoadOutOfBounds,
             purses.AboveThePurseCap, purses.CounterDoesNotFit, money.WalletNotOpened, money.ReferenceReused,
+            MoneyHalted,
         ),
         dependencies=[allowed("wallet:load")],
     )  # fmt: skip
@@ -60,7 +62,7 @@ def chip(routes: APIRouter, hands: Hands) -> None:
     @routes.post(
         "/v1/loads/{load_id}/outcomes",
         status_code=201,
-        responses=refusals(IdMistyped, purses.LoadUnknown, purses.CounterDoesNotFit),
+        responses=refusals(IdMistyped, purses.LoadUnknown, purses.CounterDoesNotFit, MoneyHalted),
         dependencies=[allowed("wallet:load")],
     )
     async def tell_what_became_of_a_load(load_id: LoadPath, said: OutcomeBody, call: Call) -> LoadView:
@@ -77,7 +79,7 @@ def chip(routes: APIRouter, hands: Hands) -> None:
     @routes.post(
         "/v1/cards/{card_id}/contacts",
         status_code=201,
-        responses=refusals(IdMistyped, purses.CounterDoesNotFit),
+        responses=refusals(IdMistyped, purses.CounterDoesNotFit, MoneyHalted),
         dependencies=[allowed("wallet:meet")],
     )
     async def meet_a_chip(card_id: CardPath, said: ContactBody, call: Call) -> ContactView:

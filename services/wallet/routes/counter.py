@@ -5,6 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import MoneyHalted
 from libs.web.access import allowed
 from libs.web.call import Call
 from libs.web.problems import refusals
@@ -36,6 +37,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         responses=refusals(
             IdMistyped, purses.CardUnknown, purses.CardOfYesterday, purses.CardStopped, purses.CardExpired,
             purses.CardEndedForGood, purses.NoWalletHere, purses.WrongPlace, purses.DocumentNotAccepted,
+            MoneyHalted,
         ),
         dependencies=[allowed("wallet:open")],
     )  # fmt: skip
@@ -72,7 +74,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         responses=refusals(
             IdMistyped, purses.NoWalletHere, purses.WrongPlace, top_ups.TopUpOutOfBounds, top_ups.AlreadyReversed,
             money.ReferenceReused, money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard,
-            money.AboveTheCap,
+            money.AboveTheCap, money.AmountUnfit, money.AlreadyBooked, MoneyHalted,
         ),
         dependencies=[allowed("wallet:top-up")],
     )  # fmt: skip
@@ -103,6 +105,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         status_code=201,
         responses=refusals(
             IdMistyped, top_ups.TopUpUnknown, top_ups.NotYourTopUp, money.FundsShort,
+            MoneyHalted,
         ),
         dependencies=[allowed("wallet:top-up")],
     )  # fmt: skip
@@ -125,7 +128,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         status_code=201,
         responses=refusals(
             IdMistyped, purses.CardUnknown, purses.StillInUse, purses.NoWalletHere, purses.MoneyStillHeld,
-            purses.WrongPlace, purses.DocumentNotAccepted, money.WalletNotOpened,
+            purses.WrongPlace, purses.DocumentNotAccepted, money.WalletNotOpened, MoneyHalted,
         ),
         dependencies=[allowed("wallet:pay-out")],
     )  # fmt: skip

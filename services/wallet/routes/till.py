@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from libs.kernel.ids import city_of
+from libs.ledger.auditor import MoneyHalted
 from libs.web.access import allowed
 from libs.web.call import Call, CallContext
 from libs.web.problems import refusals
@@ -32,7 +33,7 @@ def till(routes: APIRouter, hands: Hands) -> None:
         status_code=201,
         responses=refusals(
             IdMistyped, MerchantUnknown, NoWalletHere, money.ReferenceReused, money.FundsShort,
-            money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard,
+            money.WalletNotOpened, money.MoneyStopped, money.NotThePresentCard, money.AmountUnfit, MoneyHalted,
         ),
         dependencies=[allowed("wallet:pay")],
     )  # fmt: skip
@@ -75,7 +76,9 @@ def till(routes: APIRouter, hands: Hands) -> None:
     @routes.post(
         "/v1/payments/{payment_id}/captures",
         status_code=201,
-        responses=refusals(IdMistyped, payments.PaymentUnknown, payments.HoldClosed, payments.MoreThanHeld),
+        responses=refusals(
+            IdMistyped, payments.PaymentUnknown, payments.HoldClosed, payments.MoreThanHeld, MoneyHalted
+        ),
         dependencies=[allowed("wallet:pay")],
     )
     async def take_what_was_held(payment_id: PaymentPath, said: CaptureBody, call: Call) -> PaymentView:
@@ -90,7 +93,7 @@ def till(routes: APIRouter, hands: Hands) -> None:
     @routes.post(
         "/v1/payments/{payment_id}/cancellations",
         status_code=201,
-        responses=refusals(IdMistyped, payments.PaymentUnknown, payments.HoldClosed),
+        responses=refusals(IdMistyped, payments.PaymentUnknown, payments.HoldClosed, MoneyHalted),
         dependencies=[allowed("wallet:pay")],
     )
     async def let_go_of_what_is_held(payment_id: PaymentPath, _said: NothingToAdd, call: Call) -> PaymentView:
@@ -106,7 +109,8 @@ def till(routes: APIRouter, hands: Hands) -> None:
         "/v1/payments/{payment_id}/refunds",
         status_code=201,
         responses=refusals(
-            IdMistyped, payments.PaymentUnknown, payments.MoreThanCaptured, money.ReferenceReused,
+            IdMistyped, payments.PaymentUnknown, payments.MoreThanCaptured, money.ReferenceReused, money.AmountUnfit,
+            MoneyHalted,
         ),
         dependencies=[allowed("wallet:pay")],
     )  # fmt: skip
