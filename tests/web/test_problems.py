@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("libs", "services") for path in (ROOT / folder).rglob("*.py"))
 KINDS = {Refused, Missing, Forbidden, Clash, Unfit}
 STATUSES = {Missing: 404, Forbidden: 403, Clash: 409, Unfit: 422}
+"""Of the four kinds; any other refusal has 400, 401, 412, or 503 while money is halted."""
 
 
 def all_refusals() -> list[type[Refused]]:
@@ -97,7 +98,7 @@ def test_every_refusal_says_in_a_sentence_what_to_do_and_has_a_status_of_its_kin
     filled = kind(**dict.fromkeys(gaps(kind), "…")).sentence()
     assert "{" not in filled
     parent = next((parent for parent in STATUSES if issubclass(kind, parent)), None)
-    assert kind.status == STATUSES[parent] if parent else kind.status in (400, 401, 412)
+    assert kind.status == STATUSES[parent] if parent else kind.status in (400, 401, 412, 503)
 
 
 def test_no_two_kinds_of_refusal_share_a_code_unless_they_mean_the_same() -> None:
