@@ -13,6 +13,8 @@ from libs.ledger import guards
 from libs.ledger.entry import Booking, Entry, Guard, Posting, Standing
 from services.ids import CardId, HoldingId
 from services.wallet.domain import chart
+from services.wallet.domain.adjustment import events as adjustment
+from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.money import (
     AboveTheCap,
     AlreadyBooked,
@@ -194,6 +196,29 @@ def _top_up_entries(facts: Sequence[topup.Event]) -> Iterator[Entry]:
                 back = Posting(till, fact.amount_fen)
                 gone = Posting(account, -fact.amount_fen, guard=still_there())
                 yield Entry(f"{fact.top_up_id}/reversal", f"top-up-reversal/{fact.origin}", (gone, back))
+            case _:
+                assert_never(fact)
+
+
+# --- adjustments ---
+
+
+def book_adjustment(facts: Sequence[adjustment.Event], _after: Adjustment) -> Booking | None:
+    return Booking(entries=tuple(_adjustment_entries(facts)))
+
+
+def _adjustment_entries(facts: Sequence[adjustment.Event]) -> Iterator[Entry]:
+    for fact in facts:
+        match fact:
+            case adjustment.AdjustmentMade():
+                guard = None
+                if chart.kind_of(fact.account) is chart.Kind.ONLINE:
+                    guard = takes_back(fact.cap_fen) if fact.amount_fen > 0 else still_there()
+                kind = "write-off" if chart.kind_of(fact.account) is chart.Kind.SUSPENSE else "adjustment"
+                right = Posting(fact.account, fact.amount_fen, guard=guard)
+                yield Entry(fact.adjustment_id, kind, (right, Posting(fact.against, -fact.amount_fen)))
+            case adjustment.AdjustmentProposed():
+                pass  # Nothing moves on one person's word.
             case _:
                 assert_never(fact)
 

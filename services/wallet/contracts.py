@@ -168,7 +168,19 @@ class AccountPaidOut(Contract, type="wallet.AccountPaidOut.v1"):
     at: datetime
 
 
+class AdjustmentMade(Contract, type="wallet.AdjustmentMade.v1"):
+    """Two people have put the books right; why, and on which evidence, stays with the city."""
+
+    adjustment_id: str
+    account: str
+    against: str
+    amount_fen: int
+    """What was added to `account` and taken from `against`; below nothing, the other way round."""
+    at: datetime
+
+
 TELLS = (
     PurseOpened, PurseFrozen, PurseReleased, AccountMoved, AccountToppedUp, TopUpReversed, PaymentAuthorised,
     PaymentCaptured, PaymentReleased, PaymentRefunded, LoadPaid, LoadEnded, ChipSettled, AccountPaidOut,
+    AdjustmentMade,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from libs.messaging.contract import Contract
 from services.wallet import contracts as told
+from services.wallet.domain.adjustment import events as adjustment
 from services.wallet.domain.payment import events as payment
 from services.wallet.domain.purse import events as purse
 from services.wallet.domain.topup import events as topup
@@ -149,5 +150,22 @@ def tell_of_top_up(fact: topup.Event) -> Contract | None:
                 amount_fen=fact.amount_fen,
                 at=fact.at,
             )
+        case _:
+            assert_never(fact)
+
+
+def tell_of_adjustment(fact: adjustment.Event) -> Contract | None:
+    """A proposal is told to nobody, and reasons stay with the city."""
+    match fact:
+        case adjustment.AdjustmentMade():
+            return told.AdjustmentMade(
+                adjustment_id=fact.adjustment_id,
+                account=fact.account,
+                against=fact.against,
+                amount_fen=fact.amount_fen,
+                at=fact.at,
+            )
+        case adjustment.AdjustmentProposed():
+            return None
         case _:
             assert_never(fact)

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from libs.ledger.entry import Balance, Line
 from services.ids import CardId
+from services.wallet.domain.adjustment.decider import AdjustmentUnknown
+from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.bylaw import WalletBylaw
 from services.wallet.domain.naming import LoadId
 from services.wallet.domain.payment.state import Asked
@@ -95,6 +97,23 @@ class PaidOutView(BaseModel):
     fee_fen: int
 
 
+class AdjustmentView(BaseModel):
+    """What is put right in the books, or shall be."""
+
+    adjustment_id: str
+    status: Literal["proposed", "booked"]
+    account: str
+    """The account that is put right; once booked, where the money went."""
+    against: str
+    amount_fen: int
+    """What is added to `account` and taken from `against`; below nothing, the other way round."""
+    reason: str
+    evidence: str
+    proposal_id: str
+    until: datetime
+    """When the proposal lapses, if nobody else approves it before."""
+
+
 class StatementLine(BaseModel):
     """What one entry did to an account."""
 
@@ -127,6 +146,24 @@ def statement_line(line: Line) -> StatementLine:
         amount_fen=line.amount_fen,
         held_fen=line.held_fen,
         others=list(line.others),
+    )
+
+
+def adjustment_view(adjustment_id: str, adjustment: Adjustment) -> AdjustmentView:
+    """How an adjustment stands. Raises AdjustmentUnknown."""
+    asked, made = adjustment.asked, adjustment.made
+    if asked is None:
+        raise AdjustmentUnknown(adjustment_id=adjustment_id)
+    return AdjustmentView(
+        adjustment_id=adjustment_id,
+        status="proposed" if made is None else "booked",
+        account=asked.account if made is None else made.account,
+        against=asked.against,
+        amount_fen=asked.amount_fen,
+        reason=asked.reason,
+        evidence=asked.evidence,
+        proposal_id=asked.proposal_id,
+        until=asked.until,
     )
 
 

@@ -21,6 +21,10 @@ from services.wallet.adapters.tap_bylaws import TapBylaws
 from services.wallet.adapters.terminals import NoTerminals
 from services.wallet.contracts import TELLS
 from services.wallet.domain import chart
+from services.wallet.domain.adjustment import commands as adjustment_commands
+from services.wallet.domain.adjustment import events as adjustment_events
+from services.wallet.domain.adjustment.decider import adjustments
+from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.naming import holding_of_money
 from services.wallet.domain.payment import commands as payment_commands
 from services.wallet.domain.payment import events as payment_events
@@ -80,6 +84,17 @@ TOP_UP = Aggregate[TopUpState](
     book=booking.book_top_up,
     refusal_of=booking.refusal_of,
 )
+ADJUSTMENT = Aggregate[Adjustment](
+    category="adjustment",
+    decider=adjustments,
+    commands=adjustment_commands.Command,
+    facts=adjustment_events.Event,
+    key=lambda command: str(command.adjustment_id),
+    tell=publishing.tell_of_adjustment,
+    routing_key=holding_of_money,
+    book=booking.book_adjustment,
+    refusal_of=booking.refusal_of,
+)
 
 
 def check_bylaws(packs: CityPacks) -> None:
@@ -134,7 +149,7 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
 
     settings = platform.settings
     auditor = Auditor(ledger, platform.monotonic, report, settings.books_drift_limit_fen, settings.books_full_audit_s)
-    desks = Desks([PURSE, PAYMENT, TOP_UP], ledger, platform.city, brief)
+    desks = Desks([PURSE, PAYMENT, TOP_UP, ADJUSTMENT], ledger, platform.city, brief)
     return Service(
         name="wallet",
         desks=desks,

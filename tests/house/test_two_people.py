@@ -30,7 +30,6 @@ WANTED = {
 
 NOT_BUILT = {
     "merge two persons": "two persons cannot be merged yet",
-    "adjust a wallet": "there is no wallet yet",
     "replace a key": "keys are replaced outside the platform",
 }
 """Acts that nobody at all can do yet, and so nobody alone. Whoever builds one declares it and takes its line away."""

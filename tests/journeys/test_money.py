@@ -9,8 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from libs.kernel.ids import derived
 from libs.testing.town import Town
 from libs.web.tokens import Caller
+from services.ids import card_id, holding_id, person_id
 from tests.platform import CENTRE, CLERK, HALL, HOTLINE, ICBC, VENDOR, ZHOUSHAN, Open, a_card_in_use, produced
 
 BUS = Caller("till-1", "merchant", ZHOUSHAN, outlet="zs-bus")
@@ -333,3 +335,97 @@ async def test_money_stops_when_the_books_drift_and_moves_again_when_they_are_me
         await connection.close()
         await asyncio.sleep(2.5)
         assert (await pay(town, card, 1, "s-1", expect=409))["code"] == "money-stopped"
+
+
+ANNA, BO = (Caller(name, "centre", ZHOUSHAN) for name in ("centre-anna", "centre-bo"))
+CHARGED_TWICE = {
+    "direction": "to_holder", "amount_fen": 182, "reason": "charged twice", "evidence": "F-2026-1", "reference": "a-1",
+}  # fmt: skip
+
+
+async def put_right(town: Town, card: str, **change: Any) -> dict[str, Any]:
+    """What Anna proposes and Bo approves."""
+    asked = await town.post(ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE | change, expect=202)
+    body = {"proposal_id": asked["proposal_id"]}
+    return await town.post(BO, f"/v1/adjustments/{asked['adjustment_id']}/approvals", body)
+
+
+@pytest.mark.requirement("R169")
+async def test_an_account_is_put_right_by_two_people_and_once(town: Town) -> None:
+    card = await a_wallet(town, 1_000)
+    asked = await town.post(ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE, expect=202)
+    assert (asked["status"], await money(town, card)) == ("proposed", (1_000, 0))
+    approvals, body = f"/v1/adjustments/{asked['adjustment_id']}/approvals", {"proposal_id": asked["proposal_id"]}
+    assert (await town.post(ANNA, approvals, body, expect=403))["code"] == "same-hand"
+    for _ in range(2):
+        assert (await town.post(BO, approvals, body))["status"] == "booked"
+    assert await money(town, card) == (1_182, 0)
+    await town.post(HALL, f"/v1/cards/{card}/adjustments", CHARGED_TWICE, expect=403)
+    refused = await town.post(ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE | {"amount_fen": 1}, expect=422)
+    assert refused["code"] == "reference-reused"
+    assert (await town.get(BO, f"/v1/adjustments/{asked['adjustment_id']}"))["evidence"] == "F-2026-1"
+
+
+async def test_what_a_holder_has_spent_is_not_taken_from_her_by_a_correction(town: Town) -> None:
+    card = await a_wallet(town, 100)
+    taken = {"direction": "from_holder", "amount_fen": 101}
+    asked = await town.post(ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE | taken, expect=202)
+    body = {"proposal_id": asked["proposal_id"]}
+    refused = await town.post(BO, f"/v1/adjustments/{asked['adjustment_id']}/approvals", body, expect=409)
+    assert refused["code"] == "funds-short"
+    assert await money(town, card) == (100, 0)
+
+
+@pytest.mark.requirement("R169")
+async def test_a_pile_that_nobody_can_explain_is_written_off_by_two_people_and_never_beyond_nothing(town: Town) -> None:
+    card = await a_wallet(town, 1_000)
+    await put_right(town, card, amount_fen=500, pile="taps")
+    off = {"pile": "taps", "amount_fen": 500, "reason": "a terminal is gone", "evidence": "F-2", "reference": "w-1"}
+    much = await town.post(ANNA, "/v1/write-offs", off | {"amount_fen": 501}, expect=409)
+    assert (much["code"], "-500 fen" in much["detail"]) == ("pile-smaller", True)
+    asked = await town.post(ANNA, "/v1/write-offs", off, expect=202)
+    assert asked["amount_fen"] == 500
+    body = {"proposal_id": asked["proposal_id"]}
+    done = await town.post(BO, f"/v1/adjustments/{asked['adjustment_id']}/approvals", body)
+    assert (done["status"], done["against"]) == ("booked", f"issuer-loss:{ZHOUSHAN}")
+    empty = await town.post(ANNA, "/v1/write-offs", off | {"reference": "w-2", "amount_fen": 1}, expect=409)
+    assert empty["code"] == "pile-smaller"
+    unnamed = await town.post(ANNA, "/v1/write-offs", off | {"pile": "Taps!", "reference": "w-3"}, expect=422)
+    assert unnamed["code"] == "pile-unnamed"
+
+
+@pytest.mark.parametrize("fen", [0, -1, 12.5, 1.0, True, "100", 100_000_001, 10**30, None])
+async def test_what_is_no_amount_is_refused_at_every_door_of_the_wallet(town: Town, fen: Any) -> None:
+    card = f"{ZHOUSHAN}-0000000000000000.1"
+    for who, path, body in (
+        (HALL, f"/v1/cards/{card}/loads", {"origin": "cash", "reference": "r", "counter": 0, "balance_fen": 0}),
+        (ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE),
+        (ANNA, "/v1/write-offs", {"pile": "taps", "reason": "gone", "evidence": "F", "reference": "w"}),
+        (BUS, f"/v1/payments/{ZHOUSHAN}-0000000000000000.P0123456789ABCDEF/captures", {}),
+        (BUS, f"/v1/payments/{ZHOUSHAN}-0000000000000000.P0123456789ABCDEF/refunds", {"reference": "b"}),
+    ):
+        refused = await town.post(who, path, body | {"amount_fen": fen}, expect=422)
+        assert [fault["pointer"] for fault in refused["errors"]] == ["/amount_fen"], path
+
+
+async def test_no_door_of_the_wallet_takes_another_currency(town: Town) -> None:
+    card = f"{ZHOUSHAN}-0000000000000000.1"
+    dollars: dict[str, Any] = {"amount_fen": 100, "currency": "USD"}
+    for who, path, body in (
+        (HALL, f"/v1/cards/{card}/top-ups", {"origin": "cash", "reference": "r"}),
+        (HALL, f"/v1/cards/{card}/loads", {"origin": "cash", "reference": "r", "counter": 0, "balance_fen": 0}),
+        (ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE),
+        (ANNA, "/v1/write-offs", {"pile": "taps", "reason": "gone", "evidence": "F", "reference": "w"}),
+    ):
+        refused = await town.post(who, path, body | dollars, expect=422)
+        assert [fault["pointer"] for fault in refused["errors"]] == ["/currency"], path
+
+
+async def test_a_card_that_nobody_knows_has_no_money_and_a_mistyped_one_is_named_so(town: Town) -> None:
+    nobodys = card_id(holding_id(person_id(ZHOUSHAN, derived("nobody")), "citizen-card"), 1)
+    mistyped = f"{ZHOUSHAN}-0000000000000001.1"
+    for card, code, status in ((nobodys, "wallet-not-opened", 409), (mistyped, "id-mistyped", 404)):
+        assert (await pay_in(town, card, 100, "r", expect=status))["code"] == code
+        assert (await pay(town, card, 100, "s", expect=status))["code"] == code
+        path = f"/v1/cards/{card}/adjustments"
+        assert (await town.post(ANNA, path, CHARGED_TWICE, expect=status))["code"] == code

@@ -19,7 +19,7 @@ from libs.testing.town import Town, doors_of, memory_platform, town_settings
 from libs.web.access import action_of, allowed
 from libs.web.tokens import NOBODY, Caller
 from services.ids import application_id, batch_id, card_id, case_id, holding_id, person_id, roll_id
-from services.wallet.domain.naming import load_id, payment_id, top_up_id
+from services.wallet.domain.naming import adjustment_id, load_id, payment_id, top_up_id
 from tests.platform import (
     CENTRE,
     CLERK,
@@ -59,6 +59,7 @@ IDS = {
     "number": "1",
     "payment_id": payment_id(HOLDING, "zs-bus", "hers"),
     "load_id": load_id(HOLDING, "zs-hall", "hers"),
+    "adjustment_id": adjustment_id(HOLDING, "hers"),
     "city": ZHOUSHAN,
     "merchant": "zs-bus",
     "top_up_id": top_up_id(HOLDING, "zs-hall", "hers"),
@@ -136,13 +137,20 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/loads/{load_id}/outcomes": {"outcome": "unknown"},
     "/v1/cards/{card_id}/contacts": {"counter": 0},
     "/v1/cards/{card_id}/pay-outs": SIGNED,
+    "/v1/cards/{card_id}/adjustments": {
+        "direction": "to_holder", "amount_fen": 182, "reason": "charged twice", "evidence": "F-1", "reference": "a-1",
+    },
+    "/v1/write-offs": {
+        "pile": "taps", "amount_fen": 182, "reason": "a terminal that is gone", "evidence": "F-2", "reference": "w-1",
+    },
+    "/v1/adjustments/{adjustment_id}/approvals": {"proposal_id": "somebody's"},
     "/v1/payments/{payment_id}/captures": {"amount_fen": 182},
     "/v1/payments/{payment_id}/refunds": {"amount_fen": 182, "reference": "b-1"},
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
     "/v1/deliveries",
-    "/v1/terminals",
+    "/v1/terminals", "/v1/write-offs",
 }  # They are about one's own city.  # fmt: skip
 OF_ALL_CITIES = {("operator", "notice:look"), ("operator", "office:see-staff")}  # Operators run the platform for all.
 

@@ -1,4 +1,4 @@
-"""How payments and top-ups are named: after the reference that their maker gave, so that one said twice is one."""
+"""How what moves money is named: after the reference that its maker gave, so that one said twice is one."""
 
 import re
 from typing import NewType
@@ -9,6 +9,7 @@ from services.ids import HoldingId, IdMistyped
 PaymentId = NewType("PaymentId", str)
 TopUpId = NewType("TopUpId", str)
 LoadId = NewType("LoadId", str)
+AdjustmentId = NewType("AdjustmentId", str)
 
 
 def payment_id(holding: HoldingId, merchant: str, reference: str) -> PaymentId:
@@ -26,10 +27,15 @@ def load_id(holding: HoldingId, channel: str, reference: str) -> LoadId:
     return LoadId(f"{holding}.L{_short('load', holding, channel, reference)}")
 
 
+def adjustment_id(owner: str, reference: str) -> AdjustmentId:
+    """The one adjustment that the city calls by this reference; its owner is a holding, or a pile of suspense."""
+    return AdjustmentId(f"{owner}.A{_short('adjustment', owner, reference)}")
+
+
 def holding_of_money(name: str) -> HoldingId:
-    """The holding whose money this payment, top-up or load moves. Raises IdMistyped."""
+    """The holding whose money this payment, top-up, load or adjustment moves. Raises IdMistyped."""
     holding, _, rest = name.partition(".")
-    if not (well_written(holding) and re.fullmatch("[PTL][0-9A-F]{16}", rest)):
+    if not (well_written(holding) and re.fullmatch("[APTL][0-9A-F]{16}", rest)):
         raise IdMistyped
     return HoldingId(holding)
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.wallet.routes.books import books
 from services.wallet.routes.chip import chip
+from services.wallet.routes.corrections import corrections
 from services.wallet.routes.counter import counter
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.taps import TapCounter, taps
@@ -17,5 +18,6 @@ def router(hands: Hands, counter_of_taps: TapCounter) -> APIRouter:
     chip(routes, hands)
     till(routes, hands)
     books(routes, hands)
+    corrections(routes, hands)
     taps(routes, hands, counter_of_taps)
     return routes

@@ -82,6 +82,38 @@ class NothingToAdd(Body):
     """An empty body."""
 
 
+class CorrectionBody(Body):
+    """By how much an account is wrong, why, and what shows it."""
+
+    direction: Literal["to_holder", "from_holder"]
+    """Whether the holder is owed the money, or has it by mistake."""
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    pile: Annotated[str, StringConstraints(max_length=40)] = ""
+    """The pile of suspense in which the other side lies; left out, the issuer bears it."""
+    reason: Text
+    evidence: Reference
+    """The number of the file in which the evidence lies; never a name."""
+    reference: Reference
+
+
+class WriteOffBody(Body):
+    """What of a pile of suspense the issuer shall bear."""
+
+    pile: Annotated[str, StringConstraints(max_length=40)]
+    amount_fen: Fen
+    currency: Currency = "CNY"
+    reason: Text
+    evidence: Reference
+    reference: Reference
+
+
+class ApprovalBody(Body):
+    """Which proposal has been looked at."""
+
+    proposal_id: Annotated[str, StringConstraints(max_length=40)]
+
+
 LoadPath = Annotated[str, Path(description="The load, as its receipt named it.")]
 Counter = Annotated[int, Field(ge=0, lt=2**16, description="The chip's load counter, two bytes.")]
 

@@ -1,0 +1,27 @@
+"""How one adjustment can stand."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from libs.kernel import state
+from libs.kernel.foureyes import Proposals
+from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed, Event
+
+
+@state
+class Adjustment:
+    """What is wanted, who else must look at it, and whether it is booked."""
+
+    asked: AdjustmentProposed | None = None
+    made: AdjustmentMade | None = None
+    proposals: Proposals[AdjustmentProposed] = Proposals()
+
+
+def evolve(adjustment: Adjustment, fact: Event) -> Adjustment:
+    match fact:
+        case AdjustmentProposed():
+            return replace(adjustment, asked=fact, proposals=adjustment.proposals.with_new(fact))
+        case AdjustmentMade():
+            return replace(adjustment, made=fact, proposals=adjustment.proposals.when_done(fact.proposal_id))
+        case _:
+            assert_never(fact)

@@ -1,0 +1,171 @@
+"""Two people put the books right: by a new entry, within bounds, with a reason and its evidence."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from libs.kernel import ProposalId
+from libs.kernel.foureyes import (
+    NOBODY,
+    FourEyes,
+    Hand,
+    HandUnnamed,
+    ProposalLapsed,
+    ProposalOvertaken,
+    ProposalUnknown,
+    SameHand,
+)
+from libs.kernel.ids import derived, written
+from libs.testing import conversation
+from services.wallet.booking import book_adjustment
+from services.wallet.domain import chart
+from services.wallet.domain.adjustment.commands import ApproveAdjustment, ProposeCorrection, ProposeWriteOff
+from services.wallet.domain.adjustment.decider import (
+    PROPOSALS_STAND_FOR,
+    AdjustmentUnknown,
+    CorrectionOutOfBounds,
+    PileSmaller,
+    adjustments,
+)
+from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed
+from services.wallet.domain.money import AmountUnfit, ReferenceReused
+from services.wallet.domain.naming import adjustment_id, holding_of_money
+from services.wallet.publishing import tell_of_adjustment
+from tests.services.wallet.purse_drawer import HERS, MORNING, NIGHT, OURS, ZHOUSHAN
+
+given = partial(conversation.given, adjustments)
+
+ANNA, BO = Hand("anna"), Hand("bo")
+PROPOSAL = ProposalId("p-1")
+PILE_ID = written(ZHOUSHAN, derived("suspense", ZHOUSHAN, "taps"))
+HER_CASE, PILE_CASE = adjustment_id(HERS, "a-1"), adjustment_id(PILE_ID, "w-1")
+A_MONTH_LATER = MORNING + PROPOSALS_STAND_FOR
+
+correct = ProposeCorrection(
+    adjustment_id=HER_CASE, holding_id=HERS, against=chart.suspense(ZHOUSHAN, "taps"), amount_fen=182,
+    reason="charged twice", evidence="F-1", most_fen=OURS.account_cap_fen, proposal_id=PROPOSAL, by=ANNA, at=MORNING,
+)  # fmt: skip
+write_off = ProposeWriteOff(
+    adjustment_id=PILE_CASE, city=ZHOUSHAN, pile="taps", amount_fen=500, stands_fen=-900, reason="a terminal is gone",
+    evidence="F-2", proposal_id=PROPOSAL, by=ANNA, at=MORNING,
+)  # fmt: skip
+approve = ApproveAdjustment(adjustment_id=HER_CASE, proposal_id=PROPOSAL, to="account", by=BO, at=NIGHT)
+approve_pile = replace(approve, adjustment_id=PILE_CASE, stands_fen=-900)
+
+proposed = AdjustmentProposed(
+    adjustment_id=HER_CASE, account=chart.online(HERS), against=chart.suspense(ZHOUSHAN, "taps"), amount_fen=182,
+    reason="charged twice", evidence="F-1", most_fen=OURS.account_cap_fen, proposal_id=PROPOSAL, by=ANNA,
+    until=A_MONTH_LATER, at=MORNING,
+)  # fmt: skip
+made = AdjustmentMade(
+    adjustment_id=HER_CASE, account=chart.online(HERS), against=chart.suspense(ZHOUSHAN, "taps"), amount_fen=182,
+    cap_fen=OURS.account_cap_fen, proposal_id=PROPOSAL, eyes=FourEyes(proposed_by=ANNA, approved_by=BO), at=NIGHT,
+)  # fmt: skip
+pile_proposed = replace(
+    proposed, adjustment_id=PILE_CASE, account=chart.suspense(ZHOUSHAN, "taps"), against=chart.issuer_loss(ZHOUSHAN),
+    amount_fen=500, reason="a terminal is gone", evidence="F-2", most_fen=100_000_000,
+)  # fmt: skip
+pile_made = replace(
+    made, adjustment_id=PILE_CASE, account=pile_proposed.account, against=pile_proposed.against, amount_fen=500,
+    cap_fen=100_000_000,
+)  # fmt: skip
+
+
+@pytest.mark.requirement("R169")
+def test_an_account_is_put_right_when_another_person_has_looked() -> None:
+    given().when(correct).then(proposed)
+    given(proposed).when(approve).then(made)
+    given(proposed, made).when(approve).then()
+    given(proposed, made).when(correct).then()
+
+
+@pytest.mark.requirement("R169")
+def test_nobody_adjusts_alone_or_without_a_name() -> None:
+    given(proposed).when(replace(approve, by=ANNA)).refused(SameHand)
+    given(proposed).when(replace(approve, by=NOBODY)).refused(HandUnnamed)
+    given().when(replace(correct, by=NOBODY)).refused(HandUnnamed)
+    given().when(replace(write_off, by=NOBODY)).refused(HandUnnamed)
+
+
+def test_nothing_is_approved_that_was_not_proposed_or_waited_too_long() -> None:
+    given().when(approve).refused(AdjustmentUnknown)
+    given(proposed).when(replace(approve, proposal_id=ProposalId("p-9"))).refused(ProposalUnknown)
+    given(proposed).when(replace(approve, at=A_MONTH_LATER)).refused(ProposalLapsed)
+    again = replace(correct, at=A_MONTH_LATER, proposal_id=ProposalId("p-2"))
+    anew = replace(proposed, at=A_MONTH_LATER, proposal_id=ProposalId("p-2"), until=A_MONTH_LATER + PROPOSALS_STAND_FOR)
+    given(proposed).when(again).then(anew)
+    given(proposed, anew).when(replace(approve, at=A_MONTH_LATER)).refused(ProposalOvertaken)
+
+
+def test_a_reference_names_one_adjustment_and_no_other() -> None:
+    given(proposed).when(correct).then()
+    given(proposed).when(replace(correct, amount_fen=183)).refused(ReferenceReused)
+    given(proposed).when(replace(correct, against=chart.issuer_loss(ZHOUSHAN))).refused(ReferenceReused)
+    given(proposed, made).when(replace(correct, amount_fen=-182)).refused(ReferenceReused)
+    given(pile_proposed).when(replace(write_off, amount_fen=501)).refused(ReferenceReused)
+
+
+def test_what_is_put_right_is_bounded_by_the_cap_and_by_the_pile() -> None:
+    most = OURS.account_cap_fen
+    given().when(replace(correct, amount_fen=most)).then(replace(proposed, amount_fen=most))
+    for fen in (most + 1, -most - 1):
+        given().when(replace(correct, amount_fen=fen)).refused(CorrectionOutOfBounds)
+    for fen in (0, 100_000_001, -100_000_001):
+        given().when(replace(correct, amount_fen=fen)).refused(AmountUnfit)
+    for fen in (0, -1, 100_000_001):
+        given().when(replace(write_off, amount_fen=fen)).refused(AmountUnfit)
+    given().when(replace(write_off, amount_fen=901)).refused(PileSmaller)
+    given().when(replace(write_off, stands_fen=0)).refused(PileSmaller)
+
+
+def test_a_pile_moves_towards_nothing_from_either_side_and_never_beyond() -> None:
+    given().when(write_off).then(pile_proposed)
+    given().when(replace(write_off, stands_fen=900)).then(replace(pile_proposed, amount_fen=-500))
+    given(pile_proposed).when(write_off).then()
+    given(pile_proposed).when(replace(write_off, stands_fen=900)).then()
+    given(pile_proposed).when(approve_pile).then(pile_made)
+    for stands_fen in (-499, 0, 900):
+        given(pile_proposed).when(replace(approve_pile, stands_fen=stands_fen)).refused(PileSmaller)
+    given(pile_proposed, pile_made).when(replace(approve_pile, stands_fen=-400)).then()
+
+
+def test_what_an_account_cannot_take_waits_and_what_it_lacks_does_not() -> None:
+    given(proposed).when(replace(approve, to="payable")).then(replace(made, account=chart.refund(HERS)))
+    taken = replace(proposed, amount_fen=-182)
+    given(taken).when(replace(approve, to="payable")).then(replace(made, amount_fen=-182))
+
+
+def test_what_each_fact_means_in_the_books() -> None:
+    after = adjustments.fold([proposed])
+    booking = book_adjustment([proposed], after)
+    assert booking is not None
+    assert not booking.entries, "nothing moves on one person's word"
+    facts = [made, replace(made, amount_fen=-182), replace(made, account=chart.refund(HERS)), pile_made]
+    booking = book_adjustment(facts, after)
+    assert booking is not None
+    given_back, taken, waiting, written_off = booking.entries
+    assert [entry.kind for entry in booking.entries] == ["adjustment", "adjustment", "adjustment", "write-off"]
+    assert [entry.reference for entry in booking.entries] == [HER_CASE, HER_CASE, HER_CASE, PILE_CASE]
+    guard, least = given_back.postings[0].guard, taken.postings[0].guard
+    assert guard is not None
+    assert (guard.least_fen, guard.most_fen, guard.in_use) == (None, OURS.account_cap_fen, True)
+    assert least is not None
+    assert (least.least_fen, least.in_use) == (0, False)
+    assert waiting.postings[0].account == chart.refund(HERS)
+    assert waiting.postings[0].guard is None
+    assert [(leg.account, leg.amount_fen) for leg in written_off.postings] == [
+        (chart.suspense(ZHOUSHAN, "taps"), 500), (chart.issuer_loss(ZHOUSHAN), -500),
+    ]  # fmt: skip
+
+
+def test_the_city_is_told_what_was_booked_and_not_why() -> None:
+    told = tell_of_adjustment(made)
+    assert told is not None
+    assert "charged twice" not in told.model_dump_json()
+    assert tell_of_adjustment(proposed) is None
+
+
+def test_an_adjustment_is_named_after_whose_money_it_moves() -> None:
+    assert holding_of_money(HER_CASE) == HERS
+    assert adjustment_id(HERS, "a-2") != HER_CASE

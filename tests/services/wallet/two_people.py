@@ -1,0 +1,26 @@
+"""How two people put an account right, for the test of the house that lets one person try."""
+
+from dataclasses import replace
+
+from libs.kernel import ProposalId
+from libs.testing.twopeople import ONE, OTHER, Conversation
+from tests.services.wallet.test_adjustment import A_MONTH_LATER, approve, correct, write_off
+
+ANOTHER = ProposalId("another")
+
+CONVERSATIONS = (
+    Conversation(
+        act="adjust a wallet",
+        given=(),
+        said=(replace(correct, by=ONE), replace(approve, by=OTHER)),
+        also=(
+            write_off,
+            replace(write_off, proposal_id=ANOTHER, at=A_MONTH_LATER),
+            replace(correct, amount_fen=-182),
+            replace(correct, proposal_id=ANOTHER, at=A_MONTH_LATER),
+            replace(approve, to="payable"),
+            replace(approve, proposal_id=ANOTHER, stands_fen=900),
+            replace(approve, proposal_id=ANOTHER, at=A_MONTH_LATER),
+        ),
+    ),
+)
