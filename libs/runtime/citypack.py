@@ -15,7 +15,7 @@ it is what the city went by until then. An entry without `recorded` stood in the
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -174,6 +174,26 @@ class CityPack:
                 raise self.unfit(file, [*steps, nth, "value"], f"{file}.yaml, {inside}: {error}") from error
         return Dated(
             entries, rule=path, edition=self.hash, first_edition=self.first_edition, said=self.in_both_languages
+        )
+
+    def cited(self, ref: str, edition: str) -> Ground:
+        """The ground that a fact names by `Ground.ref`, with the edition that stands in its record.
+
+        A city adds to its history and never rewrites it; where somebody did, the answer says so.
+        """
+        rule, _, days = ref.rpartition("@")
+        path, _, row = rule.partition("#")
+        valid_from, _, recorded_on = days.partition("/")
+        dated = self.dated(path, Any) if self.has(path) else Dated[Any]([])
+        grounds = (dated.ground(entry, row) for entry in dated)
+        if (found := next((one for one in grounds if one.ref == ref), None)) is not None:
+            return replace(found, edition=edition)
+        return Ground(
+            rule=rule,
+            basis=Said(zh="该条目已被删去", en="an entry that somebody has taken out of the city's bylaws"),
+            valid_from=date.fromisoformat(valid_from),
+            recorded_on=date.fromisoformat(recorded_on),
+            edition=edition,
         )
 
     def section(self, kinds: Mapping[str, tuple[str, Any]]) -> Section:

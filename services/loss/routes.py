@@ -16,8 +16,10 @@ from libs.web.access import allowed
 from libs.web.bodies import Body, Text, When
 from libs.web.call import Call
 from libs.web.problems import refusals
+from libs.web.why import WhyView
 from services.ids import CardId, IdMistyped, holding_of
 from services.loss.adapters.bylaws import LossBylaws
+from services.loss.adapters.why import NotStopped, why_stopped
 from services.loss.domain.bylaw import LossBylaw
 from services.loss.domain.commands import (
     ApproveProposal,
@@ -431,6 +433,25 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
         when = at or city.now()
         under = bylaws.if_any(city_of(holding), standing.state.programme, when)
         return liability(CardId(card_id), function, when, standing.state, under)
+
+    @routes.get(
+        "/v1/cards/{card_id}/why",
+        responses=refusals(IdMistyped, CardUnknown, NotStopped),
+        dependencies=[allowed("loss:look")],
+    )
+    async def why_is_a_function_stopped(
+        card_id: Card,
+        call: Call,
+        function: Annotated[str, Query(max_length=40, description="The function that does not work.")],
+    ) -> WhyView:
+        """By which report and which rules a function is stopped now, in Chinese and English; the same for everybody."""
+        holding = holding_of(card_id)
+        standing = await call.see(desk, holding, city=city_of(holding))
+        if not standing.state.heard_of(CardId(card_id)):
+            raise CardUnknown(card_id=card_id)
+        story = [fact for fact, _ in await desk.story(holding)]
+        why = why_stopped(CardId(card_id), function, standing.state, story, bylaws)
+        return WhyView.of(why, bylaws.names(city_of(holding)))
 
     return routes
 

@@ -71,6 +71,7 @@ QUERIES = {
     "/v1/outlets": {"city": ZHOUSHAN},
     "/v1/commitment-letters/{programme}": {"city": ZHOUSHAN},
     "/v1/cards/{card_id}/liability": {"function": "medical"},
+    "/v1/cards/{card_id}/why": {"function": "medical"},
 }
 SIGNED = {"document": "id_card"}
 PASSPORT = {"kind": "passport", "number": "X0000001", "issuer": "USA"}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel.calendar import SHANGHAI, shanghai_day
+from libs.kernel.why import Ground, Names
 from libs.runtime.citypack import CityPack, CityPacks, Dated, PackUnfit
 from libs.runtime.packfile import nearest
 from services.loss.domain.bylaw import (
@@ -260,6 +261,14 @@ class LossBylaws:
             proposals_stand=said["proposals_stand"].value(),
             grounds=Grounds(edition=self._packs[city].hash, articles=articles),
         )
+
+    def names(self, city: str) -> Names:
+        """What the city calls its functions."""
+        return self._packs.names_of(city)
+
+    def ground(self, city: str, article: str, edition: str) -> Ground:
+        """The dated entry that a fact names."""
+        return self._packs[city].cited(article, edition)
 
     def place(self, city: str, outlet: str) -> Place:
         """Where an act takes place; whoever is at no outlet of the city is on the telephone."""
