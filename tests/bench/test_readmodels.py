@@ -12,7 +12,7 @@ from libs.runtime import readmodels
 from libs.runtime.cli import read_models_of
 from libs.runtime.readmodels import CannotRebuild, Rebuilt, rebuild
 from libs.testing.town import Town
-from tests.platform import CLERK, HOTLINE, ICBC, Open, a_card_in_use
+from tests.platform import CENTRE, CLERK, HOTLINE, ICBC, Open, a_card_in_use, approved
 
 CALL = {"verified_by": "knowledge"}
 
@@ -27,7 +27,9 @@ async def lived_in(open_town: Open) -> AsyncIterator[Town]:
             await town.post(HOTLINE, f"/v1/cards/{card}/pre-reports", CALL)
         await town.post(ICBC, f"/v1/cards/{cards[0]}/written-reports", signature)
         await town.post(ICBC, f"/v1/cards/{cards[1]}/lifts", signature)
-        await town.post(ICBC, f"/v1/cards/{cards[2]}/cancellations", signature | {"reason": "moved_away"})
+        given_back, reason = f"/v1/cards/{cards[2]}", {"reason": "moved_away"}
+        waiting = await town.post(ICBC, f"{given_back}/cancellations", signature | reason, expect=202)
+        await approved(town, CENTRE, given_back, waiting)
         await town.drain()
         yield town
 
