@@ -35,6 +35,9 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
         outlet=told.outlet,
         facts=tuple(fact.partition(" ")[0] for fact in told.facts_used),
         may_apply=may_apply or not told.granted,
+        ground=told.ground,
+        edition=told.bylaws,
+        missing=tuple(told.missing),
     )
 
 

@@ -1,13 +1,16 @@
 """A city's rules on issuing cards, from its pack to the domain."""
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from libs.kernel import Unfit
 from libs.kernel.calendar import shanghai_day
-from libs.runtime.citypack import CityPacks
+from libs.kernel.why import Ground, Names
+from libs.runtime.citypack import CityPacks, PackUnfit
 from services.issuance.adapters.rules import rules_of
 from services.issuance.domain.application.counter import ProgrammeNotOpen
 from services.issuance.domain.applying import Channel
@@ -115,6 +118,24 @@ class IssuanceBylaws:
             ),
             **self._rules[city, programme].at(moment),
         )
+
+    def names(self, city: str) -> Names:
+        """What the city calls its facts and departments."""
+        return self._packs.names_of(city)
+
+    def cited(self, city: str, ref: str, edition: str) -> Ground:
+        """The dated entry that a fact names."""
+        return self._packs[city].cited(ref, edition)
+
+    def ground(self, city: str, path: str, moment: datetime, edition: str) -> tuple[Ground, Any] | None:
+        """The entry that held at this moment and its value; None where the city's bylaws say nothing of it."""
+        if not self._packs[city].has(path):
+            return None
+        dated = self._packs[city].dated(path, Any)
+        with suppress(PackUnfit):
+            entry = dated.entry_at(moment)
+            return replace(dated.ground(entry), edition=edition), entry.value
+        return None
 
     def channel_of(self, city: str, outlet: str) -> Channel:
         """The way to a card that an outlet is: its kind. Raises OutletUnknown."""

@@ -15,6 +15,7 @@ from services.issuance.routes.hands import Hands
 from services.issuance.routes.override import override
 from services.issuance.routes.production import production
 from services.issuance.routes.units import units
+from services.issuance.routes.why import why
 from services.issuance.routes.window import window
 
 
@@ -28,6 +29,6 @@ def router(
 ) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
     hands = Hands(desks, bylaws, vault, questions, city, fingerprints)
-    for door in (counter, override, units, production, collection, card, window):
+    for door in (counter, override, units, production, collection, card, why, window):
         door(routes, hands)
     return routes

@@ -44,15 +44,18 @@ judged = EntitlementJudged.model_validate(
 )
 
 
+noted = replace(note_verdict, edition="edition-1")
+
+
 def test_a_verdict_is_noted_with_its_reasons() -> None:
-    assert list(when_identity_has_judged_note_the_verdict(judged)) == [note_verdict]
+    assert list(when_identity_has_judged_note_the_verdict(judged)) == [noted]
 
 
 def test_a_verdict_says_what_is_missing() -> None:
     no = judged.model_copy(update={"granted": False, "functions": [], "missing": ["hukou", "insured_employee"]})
     because = "city order 36; one of these would do: hukou, insured_employee"
     assert list(when_identity_has_judged_note_the_verdict(no)) == [
-        replace(note_verdict, granted=False, functions=(), because=because)
+        replace(noted, granted=False, functions=(), because=because, missing=("hukou", "insured_employee"))
     ]
 
 

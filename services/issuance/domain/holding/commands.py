@@ -31,6 +31,10 @@ class NoteVerdict:
     facts: tuple[str, ...] = ()
     under: IssuanceBylaw | None = None
     may_apply: bool = True
+    ground: str = ""
+    """The entry of the bylaws that decided, as `Ground.ref`; it stands in the `edition`."""
+    edition: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @command

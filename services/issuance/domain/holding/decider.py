@@ -189,6 +189,9 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         at=asked.at,
         facts=asked.facts,
         may_apply=asked.may_apply,
+        ground=asked.ground,
+        edition=asked.edition,
+        missing=asked.missing,
     )
     match holding.coming:
         case Waiting(order=order) if is_news and now.allows(order.kind):

@@ -58,6 +58,10 @@ class VerdictNoted:
     at: datetime
     facts: tuple[str, ...] = ()
     may_apply: bool = True
+    ground: str = ""
+    """The entry of the bylaws that decided, as `Ground.ref`; it stands in the `edition`."""
+    edition: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @event
