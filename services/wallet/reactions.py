@@ -16,6 +16,7 @@ def when_a_card_works_let_a_wallet_be_opened(told: CardActivated) -> Iterator[Co
         programme=told.programme,
         valid_to=told.valid_to,
         at=told.at,
+        person_id=told.person_id,
     )
 
 

@@ -47,6 +47,11 @@ from services.wallet.routes.hands import Hands
 from services.wallet.routes.taps import LARGE_BODIES, TapCounter
 
 
+def _holder_of(purse: Purse) -> Mapping[str, str]:
+    """Whose money it is. Where that was not written down it is nobody's own, rather than everybody's."""
+    return {} if purse == Purse() else {"person": purse.person_id or "nobody"}
+
+
 def _merchant_of(payment: Payment) -> Mapping[str, str]:
     return {} if isinstance(payment, Unasked) else {"outlet": payment.merchant}
 
@@ -58,6 +63,7 @@ PURSE = Aggregate[Purse](
     facts=purse_events.Event,
     key=lambda command: str(command.holding_id),
     tell=publishing.tell_of_purse,
+    belongs=_holder_of,
     book=booking.book_purse,
     refusal_of=booking.refusal_of,
 )

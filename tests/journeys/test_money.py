@@ -429,3 +429,22 @@ async def test_a_card_that_nobody_knows_has_no_money_and_a_mistyped_one_is_named
         assert (await pay(town, card, 100, "s", expect=status))["code"] == code
         path = f"/v1/cards/{card}/adjustments"
         assert (await town.post(ANNA, path, CHARGED_TWICE, expect=status))["code"] == code
+
+
+async def test_a_holder_sees_her_own_money_and_nobody_elses(town: Town) -> None:
+    person, card = await a_card_in_use(town)
+    await town.post(HALL, f"/v1/cards/{card}/purses", SIGNED)
+    await pay_in(town, card, 1_000, "first")
+    holder = Caller("holder-1", "citizen", ZHOUSHAN, person=person)
+    assert (await town.get(holder, f"/v1/cards/{card}/purse"))["balance_fen"] == 1_000
+    assert [line["amount_fen"] for line in (await town.get(holder, f"/v1/cards/{card}/statement"))["lines"]] == [1_000]
+    assert (await town.call(holder, "GET", f"/v1/cards/{card}/statement.csv")).status_code == 200
+    await town.post(
+        holder, f"/v1/cards/{card}/top-ups", {"amount_fen": 1, "origin": "cash", "reference": "r"}, expect=403
+    )
+    for stranger in (
+        replace(holder, id="stranger-1", person=person_id(ZHOUSHAN, derived("x"))),
+        replace(holder, person=""),
+    ):
+        for path in ("purse", "statement", "statement.csv"):
+            assert (await town.call(stranger, "GET", f"/v1/cards/{card}/{path}")).status_code == 403, path

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Response
 from libs.kernel import Missing, Unfit
 from libs.kernel.ids import city_of
 from libs.web.access import allowed
-from libs.web.call import Call
+from libs.web.call import Call, CallContext
 from libs.web.problems import refusals
-from services.ids import CardId, IdMistyped, holding_of
+from services.ids import CardId, HoldingId, IdMistyped, holding_of
 from services.wallet.domain import chart
+from services.wallet.domain.purse.decider import CardUnknown
 from services.wallet.routes.bodies import CardPath
 from services.wallet.routes.hands import Hands
 from services.wallet.views import StatementLine, StatementView, statement_line
@@ -45,9 +46,17 @@ def books(routes: APIRouter, hands: Hands) -> None:
             next=f"{lines[-1].shard}-{lines[-1].position}" if len(lines) == limit else "",
         )
 
+    async def look_at(card_id: str, call: CallContext) -> HoldingId:
+        """The holding, if this caller may see its money. Raises CardUnknown for one of which nobody has told us."""
+        holding = holding_of(card_id)
+        standing = await call.see(hands.desks["purse"], holding, city=city_of(holding))
+        if not standing.state.heard_of(CardId(card_id)):
+            raise CardUnknown(card_id=card_id)
+        return holding
+
     @routes.get(
         "/v1/cards/{card_id}/statement",
-        responses=refusals(IdMistyped, CursorUnreadable),
+        responses=refusals(IdMistyped, CardUnknown, CursorUnreadable),
         dependencies=[allowed("wallet:look")],
     )
     async def what_happened_on_an_account(
@@ -55,22 +64,20 @@ def books(routes: APIRouter, hands: Hands) -> None:
         after: After = "", limit: Page = 100,
     ) -> StatementView:  # fmt: skip
         """Every movement of the online account, or of the chip's shadow, oldest first."""
-        holding = holding_of(card_id)
-        call.allow(city=city_of(holding))
+        holding = await look_at(card_id, call)
         account = chart.online(holding) if carrier == "account" else chart.purse(CardId(card_id))
         return await page(account, after, limit)
 
     @routes.get(
         "/v1/cards/{card_id}/statement.csv",
-        responses=refusals(IdMistyped, CursorUnreadable),
+        responses=refusals(IdMistyped, CardUnknown, CursorUnreadable),
         dependencies=[allowed("wallet:look")],
     )
     async def what_happened_on_an_account_as_a_file(
         card_id: CardPath, call: Call, after: After = "", limit: Page = 500
     ) -> Response:
         """The same as CSV; the address of the next page stands in the `Link` header."""
-        holding = holding_of(card_id)
-        call.allow(city=city_of(holding))
+        holding = await look_at(card_id, call)
         return _csv(await page(chart.online(holding), after, limit))
 
     @routes.get(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
+from services.ids import PersonId
 from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
 from services.loss.contracts import CardStopped, CardWoken, StoppedFunction, WokenFunction
 from services.wallet import publishing
@@ -20,7 +21,7 @@ from services.wallet.reactions import HEARS, REACTIONS
 from tests.services.wallet import purse_drawer as drawer
 from tests.services.wallet.purse_drawer import AUTUMN, CARD, HERS, LAPSE, LOAD, NEXT_CARD, NIGHT, SPRING, TEN_YEARS
 
-PERSON = "330900-0000000000000000"
+PERSON = PersonId("330900-0000000000000000")
 activated = CardActivated(
     holding_id=HERS, person_id=PERSON, card_id=CARD, programme="citizen-card", valid_to=TEN_YEARS, at=SPRING
 )
@@ -40,7 +41,7 @@ def when(told: Any) -> list[Any]:
 
 
 def test_what_follows_from_what_is_heard() -> None:
-    assert when(activated) == [drawer.note]
+    assert when(activated) == [replace(drawer.note, person_id=PERSON)]
     assert when(stopped) == [FreezePurse(holding_id=HERS, card_id=CARD, at=NIGHT, until=LAPSE, kind="pre_report")]
     assert when(woken) == [ReleasePurse(holding_id=HERS, card_id=CARD, at=LAPSE, why="lapsed")]
     assert when(replaced) == [replace(drawer.succeed, under=None)]

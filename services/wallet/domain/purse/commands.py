@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from libs.kernel import command
-from services.ids import CardId, HoldingId
+from services.ids import CardId, HoldingId, PersonId
 from services.wallet.domain.bylaw import Origin, Place, WalletBylaw
 from services.wallet.domain.naming import LoadId
 
@@ -18,6 +18,7 @@ class NoteCard:
     programme: str
     valid_to: datetime
     at: datetime
+    person_id: PersonId = PersonId("")
 
 
 @command

@@ -146,6 +146,7 @@ def note(asked: NoteCard, purse: Purse) -> Sequence[Event]:
             programme=asked.programme,
             valid_to=asked.valid_to,
             at=asked.at,
+            person_id=asked.person_id,
         )
     ]
 

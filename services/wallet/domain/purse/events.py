@@ -3,20 +3,21 @@
 from datetime import datetime
 
 from libs.kernel import event
-from services.ids import CardId, HoldingId
+from services.ids import CardId, HoldingId, PersonId
 from services.wallet.domain.bylaw import Origin
 from services.wallet.domain.naming import LoadId
 
 
 @event
 class CardNoted:
-    """A card works; a wallet can be opened with it."""
+    """A card works; a wallet can be opened with it. `person_id` is whose it is; empty in what was stored before."""
 
     holding_id: HoldingId
     card_id: CardId
     programme: str
     valid_to: datetime
     at: datetime
+    person_id: PersonId = PersonId("")
 
 
 @event

@@ -88,6 +88,7 @@ class Purse:
     """
 
     programme: str = ""
+    person_id: str = ""
     card: Card | None = None
     opened_at: datetime | None = None
     named: bool = True
@@ -129,7 +130,12 @@ class Purse:
 def evolve(purse: Purse, fact: Event) -> Purse:
     match fact:
         case CardNoted():
-            return replace(purse, programme=fact.programme, card=Card(card_id=fact.card_id, valid_to=fact.valid_to))
+            return replace(
+                purse,
+                programme=fact.programme,
+                person_id=fact.person_id,
+                card=Card(card_id=fact.card_id, valid_to=fact.valid_to),
+            )
         case PurseOpened():
             return replace(purse, opened_at=fact.at, named=fact.named)
         case PurseFrozen():
