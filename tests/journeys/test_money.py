@@ -13,7 +13,7 @@ from libs.kernel.ids import derived
 from libs.testing.town import Town
 from libs.web.tokens import Caller
 from services.ids import card_id, holding_id, person_id
-from tests.platform import CENTRE, CLERK, HALL, HOTLINE, ICBC, VENDOR, ZHOUSHAN, Open, a_card_in_use, produced
+from tests.platform import CENTRE, CLERK, HALL, HOTLINE, ICBC, VENDOR, ZHOUSHAN, Open, a_card_in_use, approved, produced
 
 BUS = Caller("till-1", "merchant", ZHOUSHAN, outlet="zs-bus")
 SHOP = Caller("till-2", "merchant", ZHOUSHAN, outlet="zs-shop")
@@ -282,7 +282,9 @@ async def test_an_old_chips_money_comes_to_the_new_card_once_and_what_is_left_is
         await town.advance("2026-10-20T12:00:00+08:00")
         assert await money(town, new) == (13_000, 0)
         await pay(town, new, 500, "s-1")
-        await town.post(ICBC, f"/v1/cards/{new}/cancellations", SIGNED | {"reason": "moved_away"})
+        moved = SIGNED | {"reason": "moved_away"}
+        waiting = await town.post(ICBC, f"/v1/cards/{new}/cancellations", moved, expect=202)
+        await approved(town, CENTRE, f"/v1/cards/{new}", waiting)
         await town.drain()
         assert (await pay(town, new, 1, "s-2", expect=409))["code"] == "money-stopped"
         left = await town.post(HALL, f"/v1/cards/{new}/pay-outs", SIGNED)
