@@ -101,9 +101,16 @@ async def test_what_lies_unread_and_unsent_is_counted_until_it_is_not(house: Hou
 
 
 def test_nobody_reads_what_nobody_needs(house: House) -> None:
-    """Identity and loss keep no read models, and identity listens to nobody."""
+    """Loss and office keep no read models of their own facts, and identity and office listen to nobody."""
     readers = {home.service.name: [reader.name for reader in home.readers] for home in house.households}
-    assert readers == {"identity": [], "issuance": ["own", "city"], "loss": ["city"], "notice": ["own", "city"]}
+    assert readers == {
+        "identity": ["own"],
+        "issuance": ["own", "city"],
+        "loss": ["city"],
+        "notice": ["own", "city"],
+        "office": [],
+        "wallet": ["own", "city"],
+    }
 
 
 async def test_a_lag_that_cannot_be_known_is_not_guessed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,8 @@ async def test_requests_need_the_store_and_never_the_log(workshop: Path) -> None
             assert (status, told["status"], told["faults"]) == (200, "ready", []), "the broker's outage is not ours"
             assert "identity: the log does not answer" in told["worries"]
             assert told["services"][0]["unsent"] >= 1
-            assert told["services"][0]["readers"] == [], "identity reads nothing"
+            (office,) = [one for one in told["services"] if one["service"] == "office"]
+            assert office["readers"] == [], "the office reads nothing"
             own, _ = told["services"][1]["readers"]
             assert (own["name"], own["last_poll_age_s"] < 5) == ("own", True)
             (city,) = next(one for one in told["services"] if one["service"] == "loss")["readers"]

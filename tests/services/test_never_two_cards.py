@@ -49,6 +49,7 @@ from services.issuance.domain.holding import events as issuing
 from services.issuance.domain.holding import state as holding_state
 from services.issuance.domain.holding.commands import (
     Activate,
+    ApproveIssue,
     ClaimCard,
     CloseCase,
     HandOver,
@@ -56,6 +57,7 @@ from services.issuance.domain.holding.commands import (
     NoteArrival,
     NoteVerdict,
     OpenFunction,
+    ProposeIssue,
     SendOn,
     WithdrawOrder,
 )
@@ -440,8 +442,8 @@ class Town:
                 by=self.dice.choice([OTHER, OTHER, ONE]), **under,
             )  # fmt: skip
 
-    def judge(self) -> None:
-        granted = self.dice.random() < 0.85
+    def judge(self, likely: float = 0.85) -> None:
+        granted = self.dice.random() < likely
         functions = tuple(
             FunctionGrant(function=entry.function, granted=granted and self.dice.random() < 0.8, because="the table")
             for entry in self.bylaw.catalogue
@@ -458,6 +460,26 @@ class Town:
             HOLDING, ClaimCard, holding_id=self.holding_id, application_id=application, person_id=self.person,
             programme=self.programme, outlet=self.bank, way=way,
         )  # fmt: skip
+
+    def in_spite_of_a_refusal(self) -> None:
+        """A clerk wants the card made all the same, and mostly somebody else wants it too."""
+        application = application_id(self.holding_id, derived(self.dice.randint(1, max(1, self.applications))))
+        self.ask(
+            HOLDING, ProposeIssue, holding_id=self.holding_id, application_id=application, outlet=self.bank, unit="",
+            way=Way.COUNTER, reason="hardship", proposal_id=f"proposal {self.next()}", by=ONE,
+        )  # fmt: skip
+        if waiting := self.holding.proposals.waiting:
+            self.ask(
+                HOLDING, ApproveIssue, holding_id=self.holding_id, proposal_id=waiting[0].proposal_id,
+                by=self.dice.choice([OTHER, OTHER, ONE]),
+            )  # fmt: skip
+
+    def refused_at_first(self) -> None:
+        """Another beginning: somebody who may have no card, and asks."""
+        self.judge(likely=0.2)
+        self.apply()
+        self.settle()
+        self.in_spite_of_a_refusal()
 
     def withdraw(self) -> None:
         if self.applications:
@@ -591,6 +613,7 @@ class Town:
             (2, self.apply),
             (1, partial(self.apply, Way.MAIL)),
             (1, self.withdraw),
+            (1, self.in_spite_of_a_refusal),
             (12, self.hurry),
             (7, self.hand_over),
             (1, partial(self.hand_over, "mismatch")),
@@ -609,8 +632,10 @@ class Town:
             (8, self.look_twice),
             (2, self.settle),
         ]
-        if self.dice.random() < 0.9:
+        if self.dice.random() < 0.85:
             self.first_card()
+        elif self.dice.random() < 0.7:
+            self.refused_at_first()
         weights = [weight for weight, _ in acts]
         for _ in range(STEPS):
             [(_, act)] = self.dice.choices(acts, weights)

@@ -423,5 +423,6 @@ async def test_another_city_s_clerk_sees_nothing(counter: Counter) -> None:
 def test_every_route_names_its_action(counter: Counter) -> None:
     actions = {action_of(route) for route in counter.service.router.routes}  # type: ignore[arg-type]
     acts = ("register", "search", "look", "ask-why", "state-fact", "reveal", "erase")
-    of_rolls = ("deliver", "see-delivery", "settle-record")
-    assert actions == {f"identity:{act}" for act in (*acts, *of_rolls)}
+    of_deliveries = ("deliver", "see-delivery", "settle-record")
+    of_rolls = ("import-roll", "see-roll", "settle-duplicate")
+    assert actions == {f"identity:{act}" for act in (*acts, *of_deliveries, *of_rolls)}

@@ -7,11 +7,13 @@ from datetime import timedelta
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from joserfc.jwk import ECKey, KeySet
 
 from libs.kernel import Outage
-from libs.web.access import Access
+from libs.web.access import Access, action_of
 from libs.web.call import Doors
+from libs.web.door import Door, Porter
 from libs.web.problems import install
 from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, Tokens, issue
 from services.notice.domain.state import Sending, Told
@@ -30,9 +32,12 @@ async def door(city: City, caller: Caller | None = CLERK) -> AsyncIterator[httpx
     install(app)
     app.include_router(city.service.router)
     tokens = Tokens(KeySet([KEY]), city.clock, ISSUER_DEVELOPMENT)
-    app.state.doors = Doors(
-        tokens, Access([city.service.access]), city.platform.fingerprint_key, city.platform.packs.hash_of
-    )
+    packs = city.platform.packs
+    shared = Doors(tokens, Access([city.service.access]), city.platform.fingerprint_key, packs.hash_of, packs.names_of)
+    app.state.doors = shared
+    routes = [route for route in city.service.router.routes if isinstance(route, APIRoute)]
+    doors = [Door(route, str(action_of(route)), shared) for route in routes]
+    app.add_middleware(Porter, doors=doors, count=lambda _code: None)
     headers = {"Idempotency-Key": "one"}
     if caller is not None:
         headers["Authorization"] = f"Bearer {issue(KEY, city.clock, caller, ISSUER_DEVELOPMENT)}"
