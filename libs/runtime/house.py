@@ -110,12 +110,11 @@ class House:
     def start(self) -> None:
         """Set everybody to work."""
         self._tasks.append(asyncio.create_task(self._look_after(self._look_at_room, ROOM_LOOK_S), name="room"))
-        for nth, home in enumerate(self.households):
+        for home in self.households:
             name = home.service.name
             home.meter.begin()
             for measure in (home.meter.measure_store, home.meter.measure_lag, *home.service.chores):
-                looking = self._look_after(measure, later_s=nth * MEASURE_S / len(self.households))
-                self._tasks.append(asyncio.create_task(looking, name=f"{name} caretaker"))
+                self._tasks.append(asyncio.create_task(self._look_after(measure), name=f"{name} caretaker"))
             self._workers += [
                 Worker(f"{name} relay", self._unless_spent(home.relay.step), home.relay.wait),
                 Worker(
@@ -260,17 +259,14 @@ class House:
         await asyncio.gather(*(chore() for home in self.households for chore in home.service.chores))
 
     @staticmethod
-    async def _look_after(
-        measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S, later_s: float = 0.0
-    ) -> None:
-        """Keep some of the figures that operators watch; not all services at once, for that takes more connections."""
+    async def _look_after(measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S) -> None:
+        """Keep some of the figures that operators watch."""
         while True:
             try:
                 await measure()
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
-            await asyncio.sleep(every_s + later_s)
-            later_s = 0.0
+            await asyncio.sleep(every_s)
 
     @staticmethod
     async def _keep_time(city: SharedCityTime) -> None:

@@ -17,6 +17,7 @@ from libs.eventsourcing.postgres import PostgresStore
 from libs.eventsourcing.postgres import ddl as store_ddl
 from libs.eventsourcing.store import Append, NewFact, NewMessage
 from libs.messaging.bus import Bus, Feed, Slot
+from libs.messaging.inlet import Inlet, OpenInlet
 from libs.messaging.message import Message
 from libs.messaging.notebook import MemoryNotebook
 from libs.messaging.postgres import PostgresBus
@@ -99,6 +100,9 @@ class Rough:
 
     def feed(self, group: str, topics: Sequence[str]) -> Feed:
         return self.inner.feed(group, topics)
+
+    def inlet(self, group: str, inlet: Inlet) -> OpenInlet | None:
+        return self.inner.inlet(group, inlet)
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
         return await self.inner.ends(topics)
@@ -200,7 +204,7 @@ async def test_poison_parks_its_own_key_and_nobody_else_waits(open_town: Open) -
 
         # The cause is mended, here by writing the message anew from the store; then everything goes its way, once.
         async with asyncpg.create_pool(town.settings.database_url, min_size=1, max_size=2) as pool:
-            for service in ("issuance", "notice"):
+            for service in ("issuance", "notice", "wallet"):
                 for row in await pool.fetch(f"select nth, letter from {service}.reader_parked order by nth"):
                     letter = json.loads(row["letter"])
                     if letter["message"]["data"] == '{"at": "ink"}':
