@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from libs.ledger.entry import Balance, Line
 from services.ids import CardId
+from services.wallet.domain import chart
 from services.wallet.domain.adjustment.decider import AdjustmentUnknown
 from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.bylaw import WalletBylaw
@@ -123,7 +124,7 @@ class StatementLine(BaseModel):
     amount_fen: int
     held_fen: int
     others: list[str]
-    """The accounts on the other side."""
+    """The accounts on the other side; those of other people are not named."""
 
 
 class StatementView(BaseModel):
@@ -138,14 +139,14 @@ class StatementView(BaseModel):
     """Where the next page begins; empty on the last one."""
 
 
-def statement_line(line: Line) -> StatementLine:
+def statement_line(line: Line, account: str) -> StatementLine:
     return StatementLine(
         at=line.at,
         kind=line.kind,
         reference=line.reference,
         amount_fen=line.amount_fen,
         held_fen=line.held_fen,
-        others=list(line.others),
+        others=[other for other in line.others if chart.may_be_named(other, account)],
     )
 
 

@@ -82,6 +82,19 @@ def kind_of(account: str) -> Kind:
     return Kind(account.partition(":")[0])
 
 
+PERSONAL = frozenset({Kind.ONLINE, Kind.PURSE, Kind.REFUND, Kind.DEPOSIT})
+"""Accounts of one holder each."""
+
+
+def may_be_named(account: str, beside: str) -> bool:
+    """Whether a statement of the account `beside` may name this one: nobody reads there who else paid, or when."""
+    return kind_of(account) not in PERSONAL or _holding_in(account) == _holding_in(beside)
+
+
+def _holding_in(account: str) -> str:
+    return account.partition(":")[2].partition(".")[0]
+
+
 def can_name(text: str) -> bool:
     """Whether this can name a merchant, a channel or a pile of suspense."""
     return bool(re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,39}", text))

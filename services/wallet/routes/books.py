@@ -42,7 +42,7 @@ def books(routes: APIRouter, hands: Hands) -> None:
             account=account,
             balance_fen=balance.balance_fen,
             held_fen=balance.held_fen,
-            lines=[statement_line(line) for line in lines],
+            lines=[statement_line(line, account) for line in lines],
             next=f"{lines[-1].shard}-{lines[-1].position}" if len(lines) == limit else "",
         )
 
