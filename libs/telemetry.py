@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from math import nan
 from typing import Any, ClassVar
@@ -163,14 +163,18 @@ def _add_trace(_logger: Any, _method: str, event: Any) -> Any:
 
 
 class _Lines:
-    """Writes lines where the root handler writes its own, without the way through `logging`, which costs more."""
+    """Writes lines where the root handler writes its own, without the way through `logging`, which costs more.
+
+    A line that cannot be written is lost, as in `logging`: whoever says that the disk is full must live on.
+    """
 
     def __init__(self, name: str, handler: "logging.StreamHandler[Any]") -> None:
         self.name, self._handler = name, handler
 
     def msg(self, line: str) -> None:
-        self._handler.stream.write(line + "\n")
-        self._handler.stream.flush()
+        with suppress(OSError):
+            self._handler.stream.write(line + "\n")
+            self._handler.stream.flush()
 
     debug = info = warning = error = critical = msg
 
