@@ -123,6 +123,11 @@ class Telemetry:
         )
         self.feeds = FeedGauges(self.registry)
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
+        self.notice_delay = Gauge(
+            "citycard_notice_delay_seconds",
+            "City time that the oldest notice which should have left by now has been waiting; 0 if none waits.",
+            registry=self.registry,
+        )
         for outcome in SEND_OUTCOMES:
             self.sends.labels(outcome)  # A counter that begins at 1 has no increase that an alert could see.
 

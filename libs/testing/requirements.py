@@ -51,20 +51,29 @@ def page(says: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Sequence[str
         "# What is asked for, and which test shows it",
         "",
         f"Made by `make docs` from `{SAYS}` and the markers of the tests; edit those. "
-        f"**{len(shown)} of {len(says)}** are shown.",
+        f"**{len(shown)} of {len(says)}** are shown. What is called *later* waits for its owner to be built.",
         "",
-        "| Owner | Asked for | Shown |",
-        "|---|---:|---:|",
-        *(f"| {owner} | {len(ours)} | {sum(n in shown for n in ours)} |" for owner, ours in owners.items()),
+        "| Owner | Asked for | Shown | Later |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {owner} | {len(ours)} | {sum(n in shown for n in ours)} | "
+            f"{sum(_later(says[n], n, shown) for n in ours)} |"
+            for owner, ours in owners.items()
+        ),
     ]
     for owner, ours in owners.items():
         lines += ["", f"## {owner.capitalize()}", "", "| | What must be true | Shown by |", "|---|---|---|"]
         for number in ours:
             about = says[number]
             source = f"{about['from']}, implied" if about.get("implied") else about["from"]
-            tests = "<br>".join(_link(name) for name in shown.get(number, ())) or "*open*"
+            unshown = f"*later: {owner}*" if _later(about, number, shown) else "*open*"
+            tests = "<br>".join(_link(name) for name in shown.get(number, ())) or unshown
             lines.append(f"| {number} | {about['says'].replace('|', chr(92) + '|')} ({source}) | {tests} |")
     return "\n".join(lines) + "\n"
+
+
+def _later(about: Mapping[str, Any], number: str, shown: Mapping[str, Sequence[str]]) -> bool:
+    return bool(about.get("later")) and number not in shown
 
 
 def _link(name: str) -> str:

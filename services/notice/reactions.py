@@ -11,9 +11,13 @@ from services.issuance.contracts import (
     CardArrived,
     CardCancelled,
     CardExpired,
+    CardMailed,
     CardReplaced,
+    CardSentOn,
     CardUnclaimed,
+    CollectionReminded,
     NewCardDeclined,
+    ReviewOverdue,
     SupplementAsked,
 )
 from services.loss.contracts import CardStopped, CardWoken, LapseApproaching
@@ -47,9 +51,29 @@ def when_no_new_card_will_come_say_why(told: NewCardDeclined) -> Iterator[TellHo
     yield _tell(told, Step.NEW_CARD_DECLINED, about, Details(reason=told.reason))
 
 
+def when_a_review_is_late_say_that_the_city_still_waits(told: ReviewOverdue) -> Iterator[TellHolder]:
+    """Whoever was promised a day hears before it passes in silence that another authority has not answered."""
+    yield _tell(told, Step.REVIEW_OVERDUE, told.application_id, Details())
+
+
 def when_a_card_arrives_call_its_holder(told: CardArrived) -> Iterator[TellHolder]:
     """It says where the card lies and until when it is kept."""
     yield _tell(told, Step.CARD_ARRIVED, told.card_id, Details(outlet=told.outlet, until=told.kept_until))
+
+
+def when_a_card_still_lies_there_remind_its_holder(told: CollectionReminded) -> Iterator[TellHolder]:
+    """Each reminder is a notice of its own, and says until when the card is kept."""
+    yield _tell(told, Step.COLLECTION_REMINDED, told.card_id, Details(outlet=told.outlet, until=told.kept_until))
+
+
+def when_a_card_goes_to_another_outlet_say_where(told: CardSentOn) -> Iterator[TellHolder]:
+    """It is collected there, and kept no longer than before."""
+    yield _tell(told, Step.CARD_SENT_ON, told.card_id, Details(outlet=told.outlet, until=told.kept_until))
+
+
+def when_a_card_is_in_the_post_say_how_to_follow_it(told: CardMailed) -> Iterator[TellHolder]:
+    """Somebody must be there to sign for it."""
+    yield _tell(told, Step.CARD_MAILED, told.card_id, Details(tracking=told.tracking))
 
 
 def when_a_card_is_not_fetched_say_what_becomes_of_it(told: CardUnclaimed) -> Iterator[TellHolder]:
@@ -105,7 +129,11 @@ WHENEVER: Mapping[type[Contract], Callable[[Any], Iterator[TellHolder]]] = {
     SupplementAsked: when_something_is_missing_ask_for_it,
     ApplicationRejected: when_an_application_is_rejected_say_why,
     NewCardDeclined: when_no_new_card_will_come_say_why,
+    ReviewOverdue: when_a_review_is_late_say_that_the_city_still_waits,
     CardArrived: when_a_card_arrives_call_its_holder,
+    CollectionReminded: when_a_card_still_lies_there_remind_its_holder,
+    CardSentOn: when_a_card_goes_to_another_outlet_say_where,
+    CardMailed: when_a_card_is_in_the_post_say_how_to_follow_it,
     CardUnclaimed: when_a_card_is_not_fetched_say_what_becomes_of_it,
     CardReplaced: when_a_new_card_works_tell_that_the_old_has_ended,
     CardExpired: when_a_card_expires_tell_its_holder,

@@ -34,8 +34,8 @@ NOTICE: Aggregate[Notice] = Aggregate(
 
 def build(platform: Platform, sms: Sms | None = None) -> Service:
     """`sms` is who carries the letters; without one, a simulated provider writes them to `sms.jsonl` in the home."""
-    rows = platform.rows("notice")
-    desks = Desks([NOTICE], platform.store("notice"), platform.city)
+    rows, store = platform.rows("notice"), platform.store("notice")
+    desks = Desks([NOTICE], store, platform.city)
     contacts = KnownContacts(rows, platform.vault)
     courier = Courier(
         desks["notice"],
@@ -45,6 +45,12 @@ def build(platform: Platform, sms: Sms | None = None) -> Service:
         lambda outcome: platform.telemetry.sends.labels(outcome).inc(),
     )
     at_home = platform.settings.on_loopback and platform.settings.development_login
+
+    async def look_how_late_we_are() -> None:
+        oldest = await store.next_due()
+        waited = (platform.city.now() - oldest).total_seconds() if oldest else 0.0
+        platform.telemetry.notice_delay.set(max(0.0, waited))
+
     return Service(
         name="notice",
         desks=desks,
@@ -55,4 +61,5 @@ def build(platform: Platform, sms: Sms | None = None) -> Service:
         reactions=REACTIONS,
         project=projection(WHENEVER),
         performers={CarryOut: courier.carry_out},
+        chores=(look_how_late_we_are,),
     )

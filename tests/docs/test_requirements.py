@@ -9,6 +9,7 @@ from libs.testing.requirements import RequirementUnknown, page, shown_by
 SAYS: dict[str, dict[str, object]] = {
     "R1": {"from": "zhoushan", "owner": "loss", "says": "A call stops the card"},
     "R2": {"from": "wuxi", "implied": True, "owner": "bylaws", "says": "a | b"},
+    "R3": {"from": "wuxi", "owner": "terminals", "later": True, "says": "A reader reads"},
 }
 
 
@@ -34,9 +35,18 @@ def test_markers_are_found_on_tests_classes_cases_and_modules(tmp_path: Path) ->
 def test_what_no_test_shows_is_called_open() -> None:
     made = page(SAYS, {"R1": ["tests/a/test_x.py::test_stops"]})
 
-    assert "**1 of 2** are shown" in made
+    assert "**1 of 3** are shown" in made
     assert "| R1 | A call stops the card (zhoushan) | [test_stops](../tests/a/test_x.py) |" in made
     assert "| R2 | a \\| b (wuxi, implied) | *open* |" in made
+
+
+def test_what_waits_for_its_owner_says_for_whom_until_a_test_shows_it() -> None:
+    waiting, shown = page(SAYS, {}), page(SAYS, {"R3": ["tests/a/test_x.py::test_reads"]})
+
+    assert "| R3 | A reader reads (wuxi) | *later: terminals* |" in waiting
+    assert "| terminals | 1 | 0 | 1 |" in waiting
+    assert "| R3 | A reader reads (wuxi) | [test_reads](../tests/a/test_x.py) |" in shown
+    assert "| terminals | 1 | 1 | 0 |" in shown
 
 
 def test_a_requirement_that_nobody_asked_for_is_refused() -> None:

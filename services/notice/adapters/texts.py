@@ -17,6 +17,9 @@ _NAMED_BESIDES: Mapping[Step, frozenset[str]] = {
     Step.APPLICATION_REJECTED: frozenset({"reason"}),
     Step.NEW_CARD_DECLINED: frozenset({"reason"}),
     Step.CARD_ARRIVED: frozenset({"outlet", "until"}),
+    Step.COLLECTION_REMINDED: frozenset({"outlet", "until"}),
+    Step.CARD_SENT_ON: frozenset({"outlet", "until"}),
+    Step.CARD_MAILED: frozenset({"tracking"}),
     Step.CARD_RESTS: frozenset({"until"}),
     Step.LAPSE_NEAR: frozenset({"until"}),
 }
@@ -42,6 +45,7 @@ class PackTexts:
             outlet=_outlet(pack, details.outlet, language),
             until=details.until and local(details.until, language),
             reason=details.reason,
+            tracking=details.tracking,
         )
         return language, text
 

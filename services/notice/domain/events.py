@@ -15,7 +15,11 @@ class Step(StrEnum):
     SUPPLEMENT_ASKED = "supplement-asked"
     APPLICATION_REJECTED = "application-rejected"
     NEW_CARD_DECLINED = "new-card-declined"
+    REVIEW_OVERDUE = "review-overdue"
     CARD_ARRIVED = "card-arrived"
+    COLLECTION_REMINDED = "collection-reminded"
+    CARD_SENT_ON = "card-sent-on"
+    CARD_MAILED = "card-mailed"
     CARD_UNCLAIMED = "card-unclaimed"
     CARD_REPLACED = "card-replaced"
     CARD_EXPIRED = "card-expired"
@@ -29,11 +33,12 @@ class Step(StrEnum):
 
 @value
 class Details:
-    """What a text about a step names: an outlet by its id, an hour by which something ends, a reason."""
+    """What a text about a step names: an outlet by its id, an hour by which something ends, a reason, a parcel."""
 
     outlet: str = ""
     until: datetime | None = None
     reason: str = ""
+    tracking: str = ""
 
 
 @value

@@ -27,6 +27,7 @@ def outcomes(city: City, outcome: str) -> float:
     return city.platform.telemetry.registry.get_sample_value("citycard_notices_total", {"outcome": outcome}) or 0
 
 
+@pytest.mark.requirement("R30")
 async def test_a_card_that_arrives_rings_its_holders_telephone(city: City) -> None:
     await city.say_who_li_is()
     await city.read()

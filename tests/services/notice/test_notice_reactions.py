@@ -12,9 +12,13 @@ from services.issuance.contracts import (
     ApplicationRejected,
     CardCancelled,
     CardExpired,
+    CardMailed,
     CardReplaced,
+    CardSentOn,
     CardUnclaimed,
+    CollectionReminded,
     NewCardDeclined,
+    ReviewOverdue,
     SupplementAsked,
 )
 from services.loss.contracts import CardWoken, LapseApproaching
@@ -30,6 +34,10 @@ OF_LI = {"holding_id": HOLDING, "person_id": LI, "at": MORNING}
 supplement = SupplementAsked(application_id=APPLICATION, reason="照片不清晰", until=UNTIL, **OF_LI)
 rejected = ApplicationRejected(application_id=APPLICATION, reason="not resident", **OF_LI)
 declined = NewCardDeclined(old_card_id=CARD, reason="not entitled", **OF_LI)
+overdue = ReviewOverdue(application_id=APPLICATION, holding_id=HOLDING, authority="police", at=MORNING)
+reminded = CollectionReminded(card_id=CARD, outlet="zs-dinghai", kept_until=UNTIL, **OF_LI)
+sent_on = CardSentOn(card_id=CARD, outlet="zs-hall", kept_until=UNTIL, **OF_LI)
+mailed = CardMailed(card_id=CARD, tracking="EX123456789CN", **OF_LI)
 unclaimed = CardUnclaimed(card_id=CARD, **OF_LI)
 replaced = CardReplaced(
     old_card_id=CARD, card_id=card_id(HOLDING, 2), programme="citizen-card", valid_to=UNTIL, **OF_LI
@@ -51,6 +59,10 @@ def told_of(told: Contract) -> list[TellHolder]:
         (rejected, Step.APPLICATION_REJECTED, Details(reason="not resident")),
         (declined, Step.NEW_CARD_DECLINED, Details(reason="not entitled")),
         (arrived, Step.CARD_ARRIVED, Details(outlet="zs-dinghai", until=arrived.kept_until)),
+        (overdue, Step.REVIEW_OVERDUE, Details()),
+        (reminded, Step.COLLECTION_REMINDED, Details(outlet="zs-dinghai", until=UNTIL)),
+        (sent_on, Step.CARD_SENT_ON, Details(outlet="zs-hall", until=UNTIL)),
+        (mailed, Step.CARD_MAILED, Details(tracking="EX123456789CN")),
         (unclaimed, Step.CARD_UNCLAIMED, Details()),
         (replaced, Step.CARD_REPLACED, Details()),
         (expired, Step.CARD_EXPIRED, Details()),
@@ -78,6 +90,11 @@ def test_nobody_writes_to_the_dead() -> None:
 def test_the_next_report_on_the_same_card_is_another_notice() -> None:
     later = stopped.model_copy(update={"at": MORNING + timedelta(days=9)})
     assert told_of(later)[0].notice_id != told_of(stopped)[0].notice_id
+
+
+def test_every_reminder_is_told() -> None:
+    second = reminded.model_copy(update={"at": MORNING + timedelta(days=30)})
+    assert told_of(second)[0].notice_id != told_of(reminded)[0].notice_id
 
 
 def test_each_reaction_is_written_beside_the_contract_that_it_takes() -> None:

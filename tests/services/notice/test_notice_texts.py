@@ -23,7 +23,7 @@ UNTIL = datetime(2026, 12, 31, 16, tzinfo=UTC)
 
 def errand(step: Step, city: str = "330900", outlet: str = "zs-hall") -> Errand:
     holding = HoldingId(HOLDING.replace("330900", city))
-    details = Details(outlet=outlet, until=UNTIL, reason="照片")
+    details = Details(outlet=outlet, until=UNTIL, reason="照片", tracking="EX123456789CN")
     return Errand(notice_id=notice_id(holding, step), holding_id=holding, step=step, details=details, at=MORNING)
 
 
@@ -42,6 +42,11 @@ def test_an_outlet_bears_its_name_in_the_language_of_the_text() -> None:
     assert "舟山市民卡服务厅" in texts.write(errand(Step.CARD_ARRIVED), "zh")[1]
     assert "Zhoushan Citizen Card Hall" in texts.write(errand(Step.CARD_ARRIVED), "en")[1]
     assert "zs-closed" in texts.write(errand(Step.CARD_ARRIVED, outlet="zs-closed"), "en")[1]
+
+
+def test_whoever_waits_for_the_post_is_told_the_number_of_the_item() -> None:
+    for language in ("zh", "en"):
+        assert "EX123456789CN" in PackTexts(PACKS).write(errand(Step.CARD_MAILED), language)[1]
 
 
 def test_midnight_belongs_to_the_day_that_it_ends() -> None:
