@@ -26,13 +26,15 @@ class Guard:
 
     `least_fen` bounds what is available (balance less holds) from below, `most_fen` the balance from above; `in_use`
     asks that the account is not stopped at the moment of the entry; `bearer` is what the account must be used with.
-    A guarded account must have been opened (see `Standing`).
+    A guarded account must have been opened (see `Standing`), unless the guard is `folded`: then it has no row, and is
+    judged by all that was booked on it. Only those who ask so wait for each other; whoever only adds to it does not.
     """
 
     least_fen: int | None = 0
     most_fen: int | None = None
     in_use: bool = False
     bearer: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

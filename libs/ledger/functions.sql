@@ -3,6 +3,9 @@
 -- The caller holds the shards' locks and names no guarded account in two commands of one call: then what is judged here
 -- is what the commit will leave behind. `good` are the commands that may be booked; null says all.
 --
+-- An ask whose `in_use` is null is about an account without a row: it is judged by what was booked on it, under a lock
+-- that only such asks take, in the order of its keys and after the rows.
+--
 -- Entries `e_…`, their legs `p_…`, and what each command asks of each guarded account `a_…` come in columns; a leg names
 -- its entry. No statement joins one of them to another: the planner takes every column for ten rows long, and would
 -- choose ways that grow with the square of a batch.
@@ -27,6 +30,10 @@ begin
     -- In a statement of its own, in the order of ids: the next statement sees what an earlier holder has committed.
     if cardinality(a_account) + cardinality(s_account) > 0 then
         perform from {schema}.account a where a.id = any(a_account || s_account) order by a.id for no key update;
+        perform pg_advisory_xact_lock({lock_class}, folded.key) from (
+            select distinct 10000 + abs(hashtext(u.account) % 1000000) as key
+            from unnest(a_account, a_in_use) as u(account, in_use) where u.in_use is null order by key
+        ) folded;
     end if;
 
     select coalesce(array_agg(no.command), '{}'), array_agg(no.why), array_agg(no.what)
@@ -54,7 +61,23 @@ begin
             from unnest(a_command, a_at, a_account, a_amount, a_held, a_least, a_most, a_in_use, a_bearer)
                  as asks(command, at, account, amount_fen, held_fen, least_fen, most_fen, in_use, bearer)
             left join lateral (select * from {schema}.account k where k.id = asks.account limit 1) kept on true
-            where good is null or asks.command = any(good)
+            where (good is null or asks.command = any(good)) and asks.in_use is not null
+            union all
+            select asks.command, 1, case
+                   when {guard:funds-short} then 'funds-short'
+                   when {guard:above-cap} then 'above-cap'
+                   end, asks.account
+            from unnest(a_command, a_account, a_amount, a_held, a_least, a_most, a_in_use)
+                 as asks(command, account, amount_fen, held_fen, least_fen, most_fen, in_use)
+            cross join lateral (
+                select coalesce((select f.balance_fen from {schema}.folded f where f.account = asks.account), 0)
+                       + coalesce(sum(p.amount_fen), 0)::bigint as balance_fen,
+                       coalesce((select f.held_fen from {schema}.folded f where f.account = asks.account), 0)
+                       + coalesce(sum(p.held_fen), 0)::bigint as held_fen
+                from {schema}.fold_mark m join {schema}.posting p
+                    on p.account = asks.account and p.shard = m.shard and p.position > m.position
+            ) kept
+            where (good is null or asks.command = any(good)) and asks.in_use is null
         ) j where j.why is not null
         order by j.command, j.rank, j.what
     ) no;

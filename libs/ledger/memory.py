@@ -65,11 +65,12 @@ class MemoryLedger(MemoryStore):
                     moved[posting.account] += Balance(posting.amount_fen, posting.held_fen)
                     asked[posting.account].append(posting.guard)
         for account, all_asked in sorted(asked.items()):
-            standing = self._standings.get(account)
+            guard = _strictest(all_asked)
+            standing = Standing(account) if guard.folded else self._standings.get(account)
             if standing is None:
                 return Declined(guards.ACCOUNT_UNKNOWN, account)
-            after = self._kept.get(account, NOTHING) + moved[account]
-            if why := guards.refusing(Look(standing, after, _strictest(all_asked), at)):
+            kept = self._fold_from(0) if guard.folded else self._kept
+            if why := guards.refusing(Look(standing, kept.get(account, NOTHING) + moved[account], guard, at)):
                 return Declined(why, account)
         return None
 
@@ -93,7 +94,7 @@ class MemoryLedger(MemoryStore):
             self._journal[shard].append(booked)
             self._references[entry.reference] = booked
             for posting in entry.postings:
-                if posting.guard is not None:
+                if posting.guard is not None and not posting.guard.folded:
                     kept = self._kept.get(posting.account, NOTHING)
                     self._kept[posting.account] = kept + Balance(posting.amount_fen, posting.held_fen)
         for standing in booking.standings:
@@ -194,4 +195,5 @@ def _strictest(asked: Sequence[Guard]) -> Guard:
         most_fen=min(most, default=None),
         in_use=any(guard.in_use for guard in asked),
         bearer=max((guard.bearer for guard in asked), default=""),
+        folded=any(guard.folded for guard in asked),
     )

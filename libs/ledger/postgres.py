@@ -285,10 +285,14 @@ def entry_arguments(entries: Sequence[tuple[int, int, datetime, Entry]]) -> list
 
 
 def _ask(before: tuple[Any, ...] | None, command: int, at: datetime, posting: Posting, guard: Guard) -> tuple[Any, ...]:
-    """What a command asks of an account in all its legs together: the sum of all, and the strictest of each guard."""
+    """What a command asks of an account in all its legs together: the sum of all, and the strictest of each guard.
+
+    Of a folded account nobody asks whether it is in use, and that is how the functions know it.
+    """
     amount, held, least, most = posting.amount_fen, posting.held_fen, guard.least_fen, guard.most_fen
+    in_use_now = None if guard.folded else guard.in_use
     if before is None:
-        return command, at, posting.account, amount, held, least, most, guard.in_use, guard.bearer
+        return command, at, posting.account, amount, held, least, most, in_use_now, guard.bearer
     _, _, account, amount_before, held_before, least_before, most_before, in_use, bearer = before
     return (
         command,
@@ -298,7 +302,7 @@ def _ask(before: tuple[Any, ...] | None, command: int, at: datetime, posting: Po
         held + held_before,
         max((one for one in (least, least_before) if one is not None), default=None),
         min((one for one in (most, most_before) if one is not None), default=None),
-        guard.in_use or in_use,
+        None if in_use is None or guard.folded else guard.in_use or in_use,
         max(guard.bearer, bearer),
     )
 

@@ -254,6 +254,33 @@ class LedgerContract:
         assert set(await asyncio.gather(*(books.post(crosswise(nth)) for nth in range(40)))) == {Posted()}
         assert await books.balances([HERS, HIS]) == {HERS: Balance(10_000), HIS: Balance(10_000)}
 
+    async def test_a_pile_without_a_row_is_judged_by_what_was_booked_on_it(self, books: Ledger) -> None:
+        pile, most, least = "suspense:pile", Guard(least_fen=None, most_fen=0, folded=True), Guard(folded=True)
+
+        def taken(reference: str, fen: int, guard: Guard) -> Post:
+            return post(Entry(reference, "write-off", (Posting(pile, fen, guard=guard), Posting(BUS, -fen))))
+
+        await books.post(post(Entry("lost", "taps", (Posting(pile, -500), Posting(BUS, 500)))))
+        assert await books.post(taken("w-1", 501, most)) == Declined(guards.ABOVE_CAP, pile)
+        assert await books.post(taken("w-2", 300, most)) == Posted()
+        await books.fold(1_000)
+        assert await books.post(taken("w-3", 201, most)) == Declined(guards.ABOVE_CAP, pile)
+        assert await books.append(booked("w-4", taken("w-4", 200, most).entry)) == Appended(1)
+        assert await books.post(taken("w-5", -1, least)) == Declined(guards.FUNDS_SHORT, pile)
+        assert (await books.balances([pile]))[pile] == Balance(0)
+        assert (await books.audit()).sound
+
+    async def test_of_many_who_write_off_one_pile_at_once_no_more_succeed_than_lies_there(self, books: Ledger) -> None:
+        pile, guard = "suspense:pile", Guard(least_fen=None, most_fen=0, folded=True)
+        await books.post(post(Entry("lost", "taps", (Posting(pile, -500), Posting(BUS, 500)))))
+        written_off = (
+            post(Entry(f"w-{nth}", "write-off", (Posting(pile, 200, guard=guard), Posting(BUS, -200))), key_in(nth))
+            for nth in range(20)
+        )
+        outcomes = await asyncio.gather(*map(books.post, written_off))
+        assert Counter(type(one) for one in outcomes) == {Posted: 2, Declined: 18}
+        assert (await books.balances([pile]))[pile] == Balance(-100)
+
     # -- reading
 
     async def test_a_statement_is_read_page_by_page(self, books: Ledger) -> None:

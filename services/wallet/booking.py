@@ -21,6 +21,7 @@ from services.wallet.domain.money import (
     FundsShort,
     MoneyStopped,
     NotThePresentCard,
+    PileMoved,
     WalletNotOpened,
 )
 from services.wallet.domain.payment import events as payment
@@ -61,6 +62,11 @@ def emptied() -> Guard:
 def still_there() -> Guard:
     """What was paid in by mistake can be taken back while it has not been spent."""
     return Guard(least_fen=0)
+
+
+def towards_nothing(fen: int) -> Guard:
+    """A pile of suspense gets smaller and never turns round, however many write it off at once."""
+    return Guard(least_fen=None, most_fen=0, folded=True) if fen > 0 else Guard(least_fen=0, folded=True)
 
 
 # --- purses: no money moves, but accounts open, stop and change their card ---
@@ -211,10 +217,11 @@ def _adjustment_entries(facts: Sequence[adjustment.Event]) -> Iterator[Entry]:
     for fact in facts:
         match fact:
             case adjustment.AdjustmentMade():
-                guard = None
+                guard, kind = None, "adjustment"
                 if chart.kind_of(fact.account) is chart.Kind.ONLINE:
                     guard = takes_back(fact.cap_fen) if fact.amount_fen > 0 else still_there()
-                kind = "write-off" if chart.kind_of(fact.account) is chart.Kind.SUSPENSE else "adjustment"
+                elif chart.kind_of(fact.account) is chart.Kind.SUSPENSE:
+                    guard, kind = towards_nothing(fact.amount_fen), "write-off"
                 right = Posting(fact.account, fact.amount_fen, guard=guard)
                 yield Entry(fact.adjustment_id, kind, (right, Posting(fact.against, -fact.amount_fen)))
             case adjustment.AdjustmentProposed():
@@ -231,6 +238,8 @@ def refusal_of(declined: Declined) -> Refused:
     match declined.why:
         case guards.REFERENCE_REUSED:
             return AlreadyBooked()
+        case guards.FUNDS_SHORT | guards.ABOVE_CAP if declined.what.startswith(f"{chart.Kind.SUSPENSE}:"):
+            return PileMoved()
         case guards.ACCOUNT_UNKNOWN:
             return WalletNotOpened()
         case guards.ACCOUNT_STOPPED:

@@ -37,6 +37,11 @@ class AboveTheCap(Clash):
     """With this the account would hold more than the city allows; pay in less."""
 
 
+class PileMoved(Clash):
+    """Somebody else has just taken from this pile of suspense, and so much does not lie there any more; look at it
+    again."""
+
+
 class AlreadyBooked(Clash):
     """The books know this movement already under another request; look at the statement."""
 

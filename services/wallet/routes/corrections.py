@@ -98,7 +98,8 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
         status_code=201,
         responses=refusals(
             IdMistyped, HandUnnamed, SameHand, ProposalUnknown, ProposalLapsed, ProposalOvertaken,
-            adjustments.AdjustmentUnknown, adjustments.PileSmaller, money.FundsShort, money.WalletNotOpened,
+            adjustments.AdjustmentUnknown, adjustments.PileSmaller, money.PileMoved, money.FundsShort,
+            money.WalletNotOpened,
         ),
         dependencies=[allowed("wallet:adjust")],
     )  # fmt: skip

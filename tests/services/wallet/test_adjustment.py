@@ -154,6 +154,9 @@ def test_what_each_fact_means_in_the_books() -> None:
     assert (least.least_fen, least.in_use) == (0, False)
     assert waiting.postings[0].account == chart.refund(HERS)
     assert waiting.postings[0].guard is None
+    bound = written_off.postings[0].guard
+    assert bound is not None
+    assert (bound.folded, bound.least_fen, bound.most_fen) == (True, None, 0), "a pile below nothing rises to nothing"
     assert [(leg.account, leg.amount_fen) for leg in written_off.postings] == [
         (chart.suspense(ZHOUSHAN, "taps"), 500), (chart.issuer_loss(ZHOUSHAN), -500),
     ]  # fmt: skip
