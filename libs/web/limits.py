@@ -1,16 +1,21 @@
 """A limit on everything that a stranger can send."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.kernel import Refused
 from libs.web.problems import problem
 
 BODY_MAX_BYTES = 2_000_000  # A portrait of 40 KB or a return file of ten thousand rows; both fit many times.
 DISCARDED_MAX_BYTES = 64_000_000  # Whoever is still sending hears the answer only if somebody goes on listening.
 DISCARDED_MAX_S = 5
+
+WRONG_MAX, WRONG_WITHIN_S = 30, 60
+GUESSERS_MAX = 10_000
 
 
 class BodyLimit:
@@ -76,6 +81,36 @@ class BodyLimit:
                 await send({"type": "http.response.body", "body": b""})
 
         await answer(scope, receive, answer_and_listen)
+
+
+class TooManyGuesses(Refused):
+    """Too many numbers that do not exist were asked for from where you are; ask again in {retry_after_s} seconds."""
+
+    status = 429
+
+
+class Guesses:
+    """Whoever asks for what does not exist again and again has to wait, and hears nothing meanwhile.
+
+    `WRONG_MAX` wrong numbers within `WRONG_WITHIN_S` seconds are a slip of the pen. Counted by this process alone.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+
+    def admit(self, who: str) -> None:
+        """Raises TooManyGuesses."""
+        now, wrong = self._monotonic(), self._wrong.get(who, [])
+        wrong[:] = [at for at in wrong if now - at < WRONG_WITHIN_S]
+        if len(wrong) >= WRONG_MAX:
+            raise TooManyGuesses(retry_after_s=int(WRONG_WITHIN_S - (now - wrong[0])) + 1)
+
+    def was_wrong(self, who: str) -> None:
+        """Remember a number that does not exist; of too many who guess, those are forgotten who began first."""
+        self._wrong.setdefault(who, []).append(self._monotonic())
+        if len(self._wrong) > GUESSERS_MAX:
+            self._wrong.popitem(last=False)
 
 
 async def _discard(receive: Receive) -> None:

@@ -122,7 +122,9 @@ def problem_of(
             code = refusal_code(type(error))
             count(code)
             view = WhyView.of(why, names(why.city)) if why is not None else None
-            return problem(error.status, code, str(error), why=view)
+            wait = error.details.get("retry_after_s")
+            later = {} if wait is None else {"Retry-After": str(wait)}
+            return problem(error.status, code, str(error), why=view, retryable=wait is not None, headers=later)
         case Outage():
             return _out_of_reach(error)
         case RequestValidationError():

@@ -249,6 +249,8 @@ class ProgressView(BaseModel):
     status: str
     since: datetime
     promised_by: datetime | None = None
+    overdue: bool = False
+    """Whether that hour has passed and the card is not there yet."""
     outlet: str
     advice: str
 
@@ -409,6 +411,10 @@ def coming_word(coming: Coming) -> str:
         case _:
             assert_never(coming)
 
+
+NOT_THERE_YET = {
+    "accepted", "reviewing", "waiting_for_eligibility", "approved", "in_production", "being_made_again", "produced",
+}  # fmt: skip
 
 ADVICE = {
     "submitted": "A clerk will look at the papers.",

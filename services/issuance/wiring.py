@@ -10,6 +10,7 @@ from libs.eventsourcing.desk import Aggregate
 from libs.kernel.ids import city_of
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
+from libs.web.limits import Guesses
 from services.ids import holding_of_application
 from services.issuance import publishing
 from services.issuance.adapters.bylaws import IssuanceBylaws
@@ -114,11 +115,11 @@ def build(platform: Platform) -> Service:
         return command
 
     desks = Desks([APPLICATION, HOLDING, BATCH, SERIES, UNIT], platform.store("issuance"), platform.city, brief)
-    questions = IssuanceQuestions(platform.rows("issuance"))
+    questions, guesses = IssuanceQuestions(platform.rows("issuance")), Guesses(platform.monotonic)
     return Service(
         name="issuance",
         desks=desks,
-        router=router(desks, bylaws, platform.vault, questions, platform.city, SimulatedFingerprints()),
+        router=router(desks, bylaws, platform.vault, questions, platform.city, SimulatedFingerprints(), guesses),
         access=files("services.issuance").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=HEARS,

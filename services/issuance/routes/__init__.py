@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from libs.kernel.clocks import Clock
 from libs.runtime.service import Desks
 from libs.vault.port import Vault
+from libs.web.limits import Guesses
 from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.ports import Fingerprints
 from services.issuance.projections import IssuanceQuestions
@@ -26,9 +27,10 @@ def router(
     questions: IssuanceQuestions,
     city: Clock,
     fingerprints: Fingerprints,
+    guesses: Guesses,
 ) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
-    hands = Hands(desks, bylaws, vault, questions, city, fingerprints)
+    hands = Hands(desks, bylaws, vault, questions, city, fingerprints, guesses)
     for door in (counter, override, units, production, collection, card, why, window):
         door(routes, hands)
     return routes

@@ -10,6 +10,7 @@ from libs.kernel.calendar import full_years, shanghai_day
 from libs.kernel.clocks import Clock
 from libs.runtime.service import Desks
 from libs.vault.port import Erased, Vault
+from libs.web.limits import Guesses
 from services.ids import PersonId
 from services.issuance.adapters import portraits
 from services.issuance.adapters.bylaws import IssuanceBylaws, standard
@@ -44,7 +45,7 @@ class PersonErased(Missing):
 
 @dataclass(frozen=True)
 class Hands:
-    """The desks, the bylaws, the vault, what is remembered, and city time."""
+    """The desks, the bylaws, the vault, what is remembered, city time, and who has guessed how often."""
 
     desks: Desks
     bylaws: IssuanceBylaws
@@ -52,6 +53,7 @@ class Hands:
     questions: IssuanceQuestions
     city: Clock
     fingerprints: Fingerprints
+    guesses: Guesses
 
     async def age_of(self, person: PersonId, at: datetime) -> int | None:
         """Full years on this day; None of somebody who was registered before birthdays were told, or is erased.

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
 from libs.kernel import Missing
 from libs.web.access import allowed
-from libs.web.call import Call
+from libs.web.call import Call, CallContext
+from libs.web.limits import TooManyGuesses
 from libs.web.problems import refusals
+from libs.web.tokens import NOBODY
 from services.issuance.adapters.bylaws import ProgrammeUnknown
 from services.issuance.domain.application.counter import ProgrammeNotOpen
 from services.issuance.routes.hands import Hands
-from services.issuance.views import ADVICE, LetterView, OverdueEntry, OverdueView, ProgressView
+from services.issuance.views import ADVICE, NOT_THERE_YET, LetterView, OverdueEntry, OverdueView, ProgressView
 
 
 class ReceiptUnknown(Missing):
@@ -27,22 +29,32 @@ def window(routes: APIRouter, hands: Hands) -> None:
 
     @routes.get(
         "/v1/progress/{receipt}",
-        responses=refusals(ReceiptUnknown),
+        responses=refusals(ReceiptUnknown, TooManyGuesses),
         dependencies=[allowed("issuance:enquire")],
     )
     async def how_far_is_my_card(
         receipt: Annotated[str, Path(max_length=40, description="The receipt number, for example `7QK2-9XWM-4T0R`.")],
+        call: Call,
+        request: Request,
     ) -> ProgressView:
-        """Ask with the receipt number; a wrong one is told nothing."""
+        """Ask with the receipt number: on the web, through the hotline or at an outlet, everybody is told the same.
+
+        A wrong number is told nothing, and whoever names one after the other has to wait.
+        """
+        who = _who(call, request)
+        hands.guesses.admit(who)
         row = await hands.questions.progress_of(receipt.strip().upper())
         if row is None:
+            hands.guesses.was_wrong(who)
             raise ReceiptUnknown
+        promised_by, status = row["promised_by"], row["status"]
         return ProgressView(
-            status=row["status"],
+            status=status,
             since=row["since"],
-            promised_by=row["promised_by"],
+            promised_by=promised_by,
+            overdue=promised_by is not None and status in NOT_THERE_YET and hands.city.now() >= promised_by,
             outlet=row["outlet"],
-            advice=ADVICE[row["status"]],
+            advice=ADVICE[status],
         )
 
     @routes.get(
@@ -89,3 +101,10 @@ def window(routes: APIRouter, hands: Hands) -> None:
                 if row["due_by"] is not None and row["due_by"] <= now
             ]
         )
+
+
+def _who(call: CallContext, request: Request) -> str:
+    """Who asks, as far as guesses are counted: somebody with a token, or an address."""
+    if call.caller != NOBODY:
+        return f"{call.caller.role}:{call.caller.id}"
+    return request.client.host if request.client else ""
