@@ -121,6 +121,12 @@ class Telemetry:
         self.books_entries = Gauge(
             "citycard_books_audited_entries", "Entries that were looked at.", ["service"], registry=self.registry
         )
+        self.journal_unsigned = Gauge(
+            "citycard_journal_unsigned_seconds",
+            "How long the oldest row of the journal has waited for a signed checkpoint.",
+            ["service"],
+            registry=self.registry,
+        )
         self.feeds = FeedGauges(self.registry)
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         self.notice_delay = Gauge(

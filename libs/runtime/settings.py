@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     books_full_audit_s: float = Field(
         600.0, gt=0, description="How often the whole journal is folded anew, in seconds."
     )
+    journal_key: Path | None = Field(
+        None, description="File of the Ed25519 key that signs the journal, 32 bytes; empty means a key in `home`."
+    )
+    checkpoint_every_s: float = Field(
+        300.0, ge=0, description="How often the house signs what the journal holds, in seconds; 0 leaves it to others."
+    )
     trace_sample: bool = Field(False, description="Record every span instead of only passing the trace context on.")
 
     @property

@@ -5,12 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from libs.kernel.why import Nameless, Why
 from libs.ledger.entry import Balance, Line
+from libs.web.why import WhyView
 from services.ids import CardId
 from services.wallet.domain import chart
 from services.wallet.domain.adjustment.decider import AdjustmentUnknown
 from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.bylaw import WalletBylaw
+from services.wallet.domain.fares.fare import Fare
 from services.wallet.domain.naming import LoadId
 from services.wallet.domain.payment.state import Asked
 from services.wallet.domain.purse.decider import CardOfYesterday, CardUnknown, LoadUnknown
@@ -137,6 +140,45 @@ class StatementView(BaseModel):
     lines: list[StatementLine]
     next: str = ""
     """Where the next page begins; empty on the last one."""
+
+
+class FareStepView(BaseModel):
+    """One rule that made the trip cheaper."""
+
+    rule: str
+    off_fen: int
+
+
+class FareView(BaseModel):
+    """What a trip costs. Amounts are whole fen."""
+
+    fen: int
+    """To pay."""
+    base_fen: int
+    """Before any discount."""
+    steps: list[FareStepView]
+    counts_fen: int
+    """What it adds to the month's running total."""
+    transferred: bool
+    """Whether the transfer discount is used up by it."""
+    incomplete: bool
+    """The end of the trip was not recorded; the rider may say where it was."""
+    left_fen: int | None
+    """What the rider has afterwards, if the balance was given."""
+    why: WhyView
+
+
+def fare_view(fare: Fare, left_fen: int | None, why: Why) -> FareView:
+    return FareView(
+        fen=fare.fen,
+        base_fen=fare.base_fen,
+        steps=[FareStepView(rule=step.rule, off_fen=step.off_fen) for step in fare.steps],
+        counts_fen=fare.counts_fen,
+        transferred=fare.transferred,
+        incomplete=fare.incomplete,
+        left_fen=left_fen,
+        why=WhyView.of(why, Nameless()),
+    )
 
 
 def statement_line(line: Line, account: str) -> StatementLine:

@@ -1,6 +1,6 @@
 """The wallet, put together."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
@@ -14,6 +14,7 @@ from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
 from services.wallet import booking, publishing
 from services.wallet.adapters.bylaws import WalletBylaws
+from services.wallet.adapters.checkpoint_desk import Signing
 from services.wallet.adapters.clearing import Clearing
 from services.wallet.adapters.cryptograms import SIMULATED_MASTER, SimulatedCryptograms
 from services.wallet.adapters.fares import FareBylaws
@@ -122,8 +123,18 @@ def tap_counter(platform: Platform, cryptograms: Cryptograms | None = None) -> T
     return TapCounter(clearing=clearing, bylaws=bylaws, folder=platform.settings.home / "taps")
 
 
+def _signing(platform: Platform) -> Sequence[Callable[[], Awaitable[None]]]:
+    """The chore of signing the journal; books in memory end with the process, and nobody need prove them."""
+    unsigned = platform.telemetry.journal_unsigned.labels("wallet")
+    if platform.database is None:
+        unsigned.set(0)
+        return ()
+    chore = Signing(platform.database, platform.settings, platform.machine, platform.monotonic, unsigned.set)
+    return (chore.look,)
+
+
 def build(platform: Platform, terminals: Terminals | None = None) -> Service:
-    bylaws = WalletBylaws(platform.packs)
+    bylaws, fares = WalletBylaws(platform.packs), FareBylaws(platform.packs)
     ledger = platform.ledger("wallet")
     terminals = terminals or NoTerminals()
 
@@ -159,12 +170,12 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), tap_counter(platform)),
+        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), tap_counter(platform), fares),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=(*HEARS, *(one for one in LEARNS_FROM if one not in HEARS)),
         reactions=REACTIONS,
-        chores=(auditor.look,),
+        chores=(auditor.look, *_signing(platform)),
         project=project,
         large_bodies=LARGE_BODIES,
     )

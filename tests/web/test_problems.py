@@ -54,15 +54,6 @@ SAID_ELSEWHERE = {
     "too-early": "by the rule on endorsing permits, which no route reaches yet",
     "statement-altered": "by the reader of partners' statements, which no route reaches yet",
     "statement-unfit": "by the reader of partners' statements, which no route reaches yet",
-    "above-the-ceiling": "by the table of fares, for a validator to show; no route reaches it",
-    "balance-short": "by the table of fares, for a validator to show; no route reaches it",
-    "claim-too-late": "by the table of fares, for a validator to show; no route reaches it",
-    "debt-open": "by the table of fares, for a validator to show; no route reaches it",
-    "distance-impossible": "by the table of fares, for a validator to show; no route reaches it",
-    "line-not-covered": "by the table of fares, for a validator to show; no route reaches it",
-    "product-unknown": "by the table of fares, for a validator to show; no route reaches it",
-    "same-vehicle-again": "by the table of fares, for a validator to show; no route reaches it",
-    "service-without-tariff": "by the table of fares, for a validator to show; no route reaches it",
 }
 """Refusals that nobody hears over HTTP, and who hears them."""
 

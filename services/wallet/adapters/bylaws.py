@@ -55,7 +55,6 @@ PROGRAMME: Mapping[str, Any] = {
     "load_hours": int,
     "loss": LossData,
     "refund_fee_per_mille": int,
-    "negative_ride_fen": int,
 }
 
 
@@ -118,7 +117,6 @@ class WalletBylaws:
             cooling_days=loss.cooling_days,
             upload_delay_days=loss.upload_delay_days,
             refund_fee_per_mille=dated["refund_fee_per_mille"],
-            negative_ride_fen=dated["negative_ride_fen"],
             account_borne=any(one["function"] == "account" for one in self._catalogues[city, programme].at(at)),
         )
 

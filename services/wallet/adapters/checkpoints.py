@@ -8,10 +8,11 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -20,7 +21,8 @@ from libs.kernel.clocks import Clock
 
 FORMAT = "citycard journal checkpoint v1"
 FIRST = "0" * 64
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 1_000
+"""As many as are hashed without keeping whoever pays in the same process waiting."""
 CHECKPOINT_LOCK = 1001
 
 DDL = """
@@ -45,6 +47,25 @@ from {schema}.entry where shard = $1 and position > $2 order by position limit $
 """
 
 
+_WAITING = """
+with covered as (
+    select m.shard, coalesce(e.size, 0) as size
+    from (select distinct shard from {schema}.fold_mark) m left join {schema}.checkpoint_edge e on e.shard = m.shard
+)
+select min(r.recorded_at) from covered c join {schema}.entry r on r.shard = c.shard and r.position = c.size + 1
+"""
+
+
+class OtherKey(Exception):
+    """The last checkpoint was signed with another key; a journal that two keys have signed proves nothing."""
+
+
+async def waiting_since(pool: asyncpg.Pool, schema: str) -> datetime | None:
+    """When the oldest row was written that no checkpoint covers; None if all are covered."""
+    since: datetime | None = await pool.fetchval(_WAITING.replace("{schema}", schema))
+    return since
+
+
 class Checkpoints:
     """Makes and exports the checkpoints of one service's journal."""
 
@@ -56,14 +77,18 @@ class Checkpoints:
         """What the auditor needs, in hex."""
         return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
-    async def sign(self) -> int:
+    async def sign(self, not_before_s: float = 0) -> int:
         """Cover all rows that are there; returns the number of the newest checkpoint, which is an old one if no row
-        has been added since."""
+        has been added since, or if it is younger than so many seconds. Raises OtherKey."""
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(f"select pg_advisory_xact_lock({lock_class(self._schema)}, {CHECKPOINT_LOCK})")
             last = await connection.fetchrow(
-                f"select number, text from {self._schema}.checkpoint order by number desc limit 1"
+                f"select number, text, signature from {self._schema}.checkpoint order by number desc limit 1"
             )
+            if last is not None:
+                self._check(last["text"], last["signature"])
+                if self._machine.now() < _signed_at(last["text"]) + timedelta(seconds=not_before_s):
+                    return int(last["number"])
             edges = {
                 shard: (size, list(peaks))
                 for shard, size, peaks in await connection.fetch(
@@ -99,6 +124,12 @@ class Checkpoints:
             )
             return number
 
+    def _check(self, text: str, signature: bytes) -> None:
+        try:
+            self._key.public_key().verify(signature, text.encode())
+        except InvalidSignature:
+            raise OtherKey from None
+
     def _text(self, number: int, before: str, trees: Sequence[tuple[int, int, str]]) -> str:
         at: datetime = self._machine.now()
         lines = [FORMAT, str(number), at.isoformat(timespec="milliseconds"), before]
@@ -123,6 +154,10 @@ class Checkpoints:
             f"select text, signature from {self._schema}.checkpoint order by number"
         ):
             yield json.dumps({"text": text, "signature": base64.b64encode(signature).decode()})
+
+
+def _signed_at(text: str) -> datetime:
+    return datetime.fromisoformat(text.split("\n")[2])
 
 
 def line_of(row: Iterable[Any]) -> str:

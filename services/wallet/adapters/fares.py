@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from libs.kernel import Calendar
+from libs.kernel import Calendar, Missing
 from libs.kernel.calendar import morning_of, shanghai_day
+from libs.kernel.why import Decision, Ground, Said, Why
 from libs.runtime.citypack import CityPacks, PackUnfit
 from services.wallet.domain.fares.bylaw import (
     Band,
@@ -20,6 +21,7 @@ from services.wallet.domain.fares.bylaw import (
     Tariff,
     Transfer,
 )
+from services.wallet.domain.fares.fare import Boarding, Fare, Rider
 
 
 def _clock(given: object) -> object:
@@ -96,6 +98,27 @@ KINDS: Mapping[str, Any] = {
 }
 
 
+WORDS: Mapping[str, Said] = {
+    "product": Said(zh="票种优惠", en="the way of paying"),
+    "monthly_ladder": Said(zh="月累计优惠", en="the monthly ladder"),
+    "transfer": Said(zh="换乘优惠", en="the transfer discount"),
+    Concession.OVER_70: Said(zh="70岁以上优待", en="the concession for those over 70"),
+    Concession.OVER_60: Said(zh="60至69岁优待", en="the concession for those from 60 to 69"),
+    Concession.PUPIL: Said(zh="学生优待", en="the concession for pupils"),
+}
+
+
+INCOMPLETE = Said(zh="行程不完整，按规定收费", en="incomplete trip")
+
+
+class NoFares(Missing):
+    """No fares of {programme} hold here on that day; programmes of this city that pay fares: {programmes}."""
+
+
+def yuan(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02}"
+
+
 class FareBylaws:
     """All cities' fares, checked when they are read."""
 
@@ -107,17 +130,52 @@ class FareBylaws:
             }
             for pack in packs
             for programme in pack.programmes
-            if f"{programme}/fares" in pack.files
             if f"{programme}/fares" in pack.files  # A document that nobody rides with has none.
         }
         self._of_the_day: dict[tuple[str, str, date], FareBylaw] = {}
 
     def at(self, city: str, programme: str, moment: datetime) -> FareBylaw:
-        """The fares that hold at this moment. Raises PackUnfit."""
+        """The fares that hold at this moment. Raises NoFares for a programme, or a time, that has none."""
+        dated = self._dated.get((city, programme))
+        if dated is None or shanghai_day(moment) < max(one.begins_on for one in dated.values()):
+            raise NoFares(programme=programme, programmes=", ".join(self.programmes(city)) or "none")
         day = (city, programme, shanghai_day(moment))
         if day not in self._of_the_day:
             self._of_the_day[day] = self._read(city, programme, moment)
         return self._of_the_day[day]
+
+    def why(self, city: str, trip: Boarding, rider: Rider, fare: Fare, programme: str) -> Why:
+        """By which dated entries a trip costs what it costs, in the order in which they were applied."""
+        dated = self._dated[city, programme]
+
+        def ground(name: str, row: str = "") -> Ground:
+            return dated[name].ground(dated[name].entry_at(trip.at), row)
+
+        applied = [ground("tariffs", trip.service)]
+        for step in fare.steps:
+            match step.rule:
+                case "transfer":
+                    applied.append(ground("transfer"))
+                case "product" | "monthly_ladder":
+                    applied.append(ground("products", rider.product))
+                case concession:
+                    applied += [ground("reliefs", concession), ground("peak")]
+        names = [WORDS[step.rule] for step in fare.steps]
+        zh = "".join(f"，{name.zh}减{yuan(step.off_fen)}" for name, step in zip(names, fare.steps, strict=True))
+        en = "".join(f", less {yuan(step.off_fen)} by {name.en}" for name, step in zip(names, fare.steps, strict=True))
+        kind = (
+            Said(zh="行程不完整，按规定收费", en="incomplete trip") if fare.incomplete else Said(zh="票价", en="fare")
+        )
+        return Why(
+            city=city,
+            decision=Decision.FEE,
+            said=Said(
+                zh=f"{kind.zh}{yuan(fare.base_fen)}元{zh}，应付{yuan(fare.fen)}元",
+                en=f"{kind.en} {yuan(fare.base_fen)} yuan{en}: {yuan(fare.fen)} yuan to pay",
+            ),
+            grounds=tuple(applied),
+            at=trip.at,
+        )
 
     def programmes(self, city: str) -> list[str]:
         """The programmes of a city whose cards pay fares."""

@@ -59,7 +59,6 @@ class WalletBylaw:
     cooling_days: int
     upload_delay_days: int
     refund_fee_per_mille: int
-    negative_ride_fen: int = 0
     account_borne: bool = False
 
     def __post_init__(self) -> None:
@@ -73,8 +72,6 @@ class WalletBylaw:
             raise ValueError("cooling and the longest upload delay take at most a year")
         if not 0 <= self.refund_fee_per_mille <= 100:
             raise ValueError("a refund costs at most a tenth")
-        if not 0 <= self.negative_ride_fen <= 10_000:
-            raise ValueError("a ride on credit is bounded by a hundred yuan")
 
     def holds_until(self, at: datetime) -> datetime:
         return at + timedelta(hours=self.hold_hours)

@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter
 
+from services.wallet.adapters.fares import FareBylaws
 from services.wallet.routes.books import books
 from services.wallet.routes.chip import chip
 from services.wallet.routes.corrections import corrections
 from services.wallet.routes.counter import counter
+from services.wallet.routes.fares import fare_table
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.taps import TapCounter, taps
 from services.wallet.routes.till import till
 
 
-def router(hands: Hands, counter_of_taps: TapCounter) -> APIRouter:
+def router(hands: Hands, counter_of_taps: TapCounter, tariffs: FareBylaws) -> APIRouter:
     """All doors of the wallet."""
     routes = APIRouter(tags=["wallet"])
     counter(routes, hands)
@@ -20,4 +22,5 @@ def router(hands: Hands, counter_of_taps: TapCounter) -> APIRouter:
     books(routes, hands)
     corrections(routes, hands)
     taps(routes, hands, counter_of_taps)
+    fare_table(routes, hands, tariffs)
     return routes

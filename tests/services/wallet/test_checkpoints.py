@@ -1,10 +1,13 @@
 """Whoever edits, deletes, inserts or moves a row of the journal is found by a program that shares only the format."""
 
 import ast
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -18,6 +21,8 @@ from libs.ledger.postgres import PostgresLedger
 from libs.ledger.postgres import ddl as ledger_ddl
 from libs.runtime.cli import main
 from libs.testing.clocks import NOON, StandingClock
+from libs.testing.town import town_settings
+from services.wallet.adapters.checkpoint_desk import Signing, signing_key
 from services.wallet.adapters.checkpoints import DDL, Checkpoints
 
 SCHEMA = "checkpoint_test"
@@ -63,6 +68,105 @@ async def test_rows_after_the_last_checkpoint_are_counted_and_accuse_nobody(
     assert await signer.sign() == 3
     assert await signer.sign() == 3  # Nothing new, nothing to sign.
     assert (await judged(dsn)).uncovered == 0
+
+
+# --- the house signs by itself ---
+
+
+class Process:
+    """A process of the wallet whose clock a test moves; `shown` is how long its operator sees rows wait, in seconds."""
+
+    def __init__(self, pool: asyncpg.Pool, home: Path, **given: Any) -> None:
+        self.clock, self.shown = StandingClock(NOON), 0.0
+        settings = town_settings(home, **given)
+        self._signing = Signing(
+            pool, settings, self.clock, lambda: self.clock.moment.timestamp(), self._show, schema=SCHEMA
+        )
+
+    def _show(self, seconds: float) -> None:
+        self.shown = seconds
+
+    async def look(self, after_s: float = 0) -> float:
+        self.clock.move(timedelta(seconds=after_s))
+        await self._signing.look()
+        return self.shown
+
+
+@pytest.fixture
+async def journal(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Pool]:
+    """Three rows that nobody has signed."""
+    await pool.execute(f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
+    await pool.execute(ledger_ddl(SCHEMA))
+    await pool.execute(DDL.replace("{schema}", SCHEMA))
+    await book(pool, 1, 3)
+    yield pool
+    await pool.execute(f"drop schema {SCHEMA} cascade")
+
+
+async def checkpoints_in(pool: asyncpg.Pool) -> int:
+    count: int = await pool.fetchval(f"select count(*) from {SCHEMA}.checkpoint")
+    return count
+
+
+async def test_the_house_signs_what_is_new_at_its_interval_and_no_more_often(
+    journal: asyncpg.Pool, tmp_path: Path, dsn: str
+) -> None:
+    house = Process(journal, tmp_path)
+    assert await house.look() == 0
+    await book(journal, 4, 1)
+    assert await house.look(after_s=100) == 100
+    assert await checkpoints_in(journal) == 1
+    assert await house.look(after_s=200) == 0
+    assert await checkpoints_in(journal) == 2
+    assert await house.look(after_s=1_000) == 0  # Nothing new, nothing to sign.
+    assert await checkpoints_in(journal) == 2
+    key = signing_key(town_settings(tmp_path)).public_key()
+    assert auditor.verify(*await auditor.read_database(dsn, SCHEMA), key).faults == []
+
+
+async def test_two_processes_with_one_key_sign_no_more_often_than_one(journal: asyncpg.Pool, tmp_path: Path) -> None:
+    one, other = Process(journal, tmp_path), Process(journal, tmp_path)
+    await asyncio.gather(one.look(), other.look())
+    assert await checkpoints_in(journal) == 1
+    await book(journal, 4, 1)
+    assert await asyncio.gather(one.look(after_s=100), other.look(after_s=100)) == [100, 100]
+    assert await checkpoints_in(journal) == 1
+
+
+async def test_a_process_with_another_key_signs_nothing_and_says_how_long_rows_wait(
+    journal: asyncpg.Pool, tmp_path: Path
+) -> None:
+    await Process(journal, tmp_path / "ours").look()
+    await book(journal, 4, 1)
+    assert await Process(journal, tmp_path / "theirs").look(after_s=1_200) == 1_200
+    assert await checkpoints_in(journal) == 1
+
+
+async def test_away_from_loopback_the_house_signs_only_with_a_key_that_it_is_given(
+    journal: asyncpg.Pool, tmp_path: Path
+) -> None:
+    abroad = {"host": "0.0.0.0"}
+    assert await Process(journal, tmp_path, **abroad).look(after_s=60) == 60
+    assert not (tmp_path / "keys").exists()
+    for content, signs in ((b"too short", False), (bytes(32), True)):
+        key = tmp_path / "given"
+        key.write_bytes(content)
+        waits = await Process(journal, tmp_path, journal_key=key, **abroad).look(after_s=60)
+        assert (waits, await checkpoints_in(journal)) == ((0, 1) if signs else (60, 0))
+
+
+async def test_a_house_that_leaves_it_to_others_still_says_how_long_rows_wait(
+    journal: asyncpg.Pool, tmp_path: Path
+) -> None:
+    assert await Process(journal, tmp_path, checkpoint_every_s=0).look(after_s=3_600) == 3_600
+    assert await checkpoints_in(journal) == 0
+
+
+def test_the_key_of_a_home_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> None:
+    made = signing_key(town_settings(tmp_path)).private_bytes_raw()
+    assert signing_key(town_settings(tmp_path)).private_bytes_raw() == made
+    (path,) = (tmp_path / "keys").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 TAMPERINGS = {

@@ -38,13 +38,14 @@ from services.wallet.domain.fares.fare import (
 )
 
 HERE = Path(__file__).parent
+HANGZHOU = Path("deploy/cities/hangzhou/citizen-card/fares.yaml")
 PACKS = load_packs(Path("deploy"))
 CALENDAR = next(iter(PACKS)).calendar
-HANGZHOU_FILE: dict[str, Any] = yaml.safe_load((HERE / "hangzhou_fares.yaml").read_text())
+HANGZHOU_FILE: dict[str, Any] = yaml.safe_load(HANGZHOU.read_text())
 
 
 def hangzhou(change: Callable[[dict[str, Any]], None] = lambda _fares: None) -> FareBylaws:
-    fares = yaml.safe_load((HERE / "hangzhou_fares.yaml").read_text())
+    fares = yaml.safe_load(HANGZHOU.read_text())
     change(fares)
     pack = CityPack(
         name="hangzhou",

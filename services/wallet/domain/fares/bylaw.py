@@ -151,8 +151,8 @@ class Relief:
 class FareBylaw:
     """One city's fares as they hold at one moment.
 
-    `credit_max_fen` is how far below zero one ride may take a purse (0: not at all); the debt is cleared before the
-    next ride, and first of all by the next top-up (Hangzhou electronic monthly ticket).
+    `credit_max_fen` is how far below zero one ride may take a purse (0: not at all), the one thing that ever may; the
+    debt is cleared before the next ride, and first of all by the next top-up (Hangzhou electronic monthly ticket).
     """
 
     tariffs: Mapping[str, Tariff]
