@@ -129,7 +129,8 @@ async def test_two_processes_with_one_key_sign_no_more_often_than_one(journal: a
     await asyncio.gather(one.look(), other.look())
     assert await checkpoints_in(journal) == 1
     await book(journal, 4, 1)
-    assert await asyncio.gather(one.look(after_s=100), other.look(after_s=100)) == [100, 100]
+    waits = await asyncio.gather(one.look(after_s=100), other.look(after_s=100))
+    assert set(waits) == {100}
     assert await checkpoints_in(journal) == 1
 
 
