@@ -1,13 +1,14 @@
 """The bus as a table in PostgreSQL: the embedded default."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
 import asyncpg
 
-from libs.eventsourcing.postgres import FULL, LOST
+from libs.eventsourcing.postgres import FULL, LOST, Connection
 from libs.eventsourcing.store import Doorbell
 from libs.kernel.outages import Outage
 from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
@@ -15,6 +16,8 @@ from libs.messaging.inlet import Inlet
 from libs.messaging.memory import rung
 from libs.messaging.message import Message
 
+COPY_MIN = 100  # From so many letters on, COPY is worth its further round trips.
+_LOCKS = "select pg_advisory_xact_lock(hashtext($1), partition) from unnest($2::integer[]) partition"
 LOOK_AGAIN_S = 0.1  # How long a letter published by another process may lie unread.
 
 
@@ -29,8 +32,18 @@ class PostgresBus:
     def __init__(self, pool: asyncpg.Pool, schema: str = "bus") -> None:
         self._pool, self._schema = pool, schema
         self.bell = Doorbell()
+        self._ends_sql = (
+            f'select t, p, coalesce((select l."offset" + 1 from {schema}.letter l where l.topic = t '
+            f'and l.partition = p order by l."offset" desc limit 1), 0) '
+            f"from unnest($1::text[]) t, unnest($2::smallint[]) p"
+        )
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        await (self._copy if len(messages) >= COPY_MIN else self._send)(topic, messages)
+        self.bell.ring()
+
+    async def _send(self, topic: str, messages: Sequence[Message]) -> None:
+        """A few letters, in one round trip."""
         await self._ask(
             f"select {self._schema}.publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             topic,
@@ -38,7 +51,19 @@ class PostgresBus:
             *([getattr(m, name) for m in messages] for name in ("id", "source", "type", "subject", "version", "time")),
             *([getattr(m, name) for m in messages] for name in ("key", "data", "meta")),
         )
-        self.bell.ring()
+
+    async def _copy(self, topic: str, messages: Sequence[Message]) -> None:
+        """Many letters, as the function `publish` would: each at a third of its cost, and in more round trips."""
+        partitions = [partition_of(message) for message in messages]
+        used = sorted(set(partitions))
+        async with self._connected() as connection, connection.transaction(isolation="read_committed"):
+            await connection.execute(_LOCKS, topic, used)  # Whoever held a lock before us is seen, so nothing collides.
+            ends = {partition: next_ for _, partition, next_ in await connection.fetch(self._ends_sql, [topic], used)}
+            letters = []
+            for partition, message in zip(partitions, messages, strict=True):
+                letters.append((topic, partition, ends[partition], *message))
+                ends[partition] += 1
+            await connection.copy_records_to_table("letter", schema_name=self._schema, records=letters)
 
     def feed(self, group: str, topics: Sequence[str]) -> "PostgresFeed":
         return PostgresFeed(self, topics)
@@ -47,12 +72,7 @@ class PostgresBus:
         return None
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Slot, int]:
-        rows = await self._ask(
-            f'select t, p, coalesce((select l."offset" + 1 from {self._schema}.letter l where l.topic = t '
-            f'and l.partition = p order by l."offset" desc limit 1), 0) '
-            f"from unnest($1::text[]) t, generate_series(0, {PARTITIONS - 1}) p",
-            list(topics),
-        )
+        rows = await self._ask(self._ends_sql, list(topics), list(range(PARTITIONS)))
         return {(topic, partition): next_ for topic, partition, next_ in rows}
 
     async def forget(self, topic: str) -> None:
@@ -62,9 +82,14 @@ class PostgresBus:
         return
 
     async def _ask(self, sql: str, *arguments: object) -> list[Any]:
+        async with self._connected() as connection:
+            return list(await connection.fetch(sql, *arguments))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.acquire(timeout=5) as connection:
-                return list(await connection.fetch(sql, *arguments))
+                yield connection
         except (*LOST, *FULL) as away:
             raise Outage(f"the log does not answer: {away}") from away
 

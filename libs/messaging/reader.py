@@ -41,6 +41,7 @@ class _Batch:
     positions: dict[Slot, tuple[int, int]] = field(default_factory=dict)
     aside: dict[str, list[tuple[Letter, str]]] = field(default_factory=dict)
     reacted: set[str] = field(default_factory=set)
+    passed: int = 0
 
 
 class Reader:
@@ -49,7 +50,8 @@ class Reader:
     Reactions have settled before the position moves, and are idempotent by command id, so a crash in between repeats
     them without effect. Projections are written in the transaction that moves the position. A refusal is an answer; a
     letter whose handling keeps failing is parked with all later ones of its key until `redrive`. Of a full batch, the
-    letters of different keys are reacted to `together`; what that leaves undone is handled alone.
+    letters of different keys are reacted to `together`; what that leaves undone is handled alone. Of letters that are
+    of none of the types in `heeds`, only the place is noted.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class Reader:
         react: React,
         project: Project,
         together: ReactTogether | None = None,
+        heeds: frozenset[str] | None = None,
     ) -> None:
         self.name, self.figures = name, Figures()
-        self._together = together
+        self._together, self._heeds = together, heeds
         self._feed, self._notebook, self._react, self._project = feed, notebook, react, project
         self._memory: Memory | None = None
         self._slots: frozenset[Slot] = frozenset()
@@ -93,7 +96,7 @@ class Reader:
         handling = [
             self._handle(key, work, memory, batch)
             for key, work in batch.work.items()
-            if not all(letter.message and letter.message.id in batch.reacted for letter in work)
+            if key in memory.parked or not self._is_settled(work, batch)
         ]
         for interruption in await asyncio.gather(*handling, return_exceptions=True):
             if interruption is not None:
@@ -129,7 +132,10 @@ class Reader:
             else:
                 turn: Letter | None = letter
                 while turn is not None and turn.message is not None:
-                    batch.work.setdefault(turn.message.key, []).append(turn)
+                    if self._heeds is None or turn.message.type in self._heeds:
+                        batch.work.setdefault(turn.message.key, []).append(turn)
+                    else:
+                        batch.passed += 1
                     batch.seen[origin] = seen = seen + 1
                     turn = waiting.pop(seen + 1, None)
         batch.held = [letter for letter in batch.held if letter.message and self._still_waits(letter.message, batch)]
@@ -139,6 +145,11 @@ class Reader:
     def _still_waits(message: Message, batch: _Batch) -> bool:
         service, shard, sequence = message.place
         return sequence > batch.seen.get((service, shard), 0)
+
+    def _is_settled(self, work: Sequence[Letter], batch: _Batch) -> bool:
+        if self._react is no_reaction:
+            return True
+        return all(letter.message and letter.message.id in batch.reacted for letter in work)
 
     async def _react_together(self, memory: Memory, batch: _Batch) -> None:
         """The first letters of all keys at once, then the second ones, as long as there are many."""
@@ -220,7 +231,7 @@ class Reader:
         memory.positions |= {slot: new for slot, (_, new) in batch.positions.items()}
         memory.seen |= batch.seen
         memory.parked |= batch.aside.keys()
-        self.figures.handled += sum(len(work) for work in batch.work.values())
+        self.figures.handled += batch.passed + sum(len(work) for work in batch.work.values())
         self.figures.parked += sum(len(aside) for aside in batch.aside.values())
 
     async def redrive(self) -> tuple[int, int]:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from libs.kernel import Outage
-from libs.messaging.bus import topic_of
-from libs.messaging.reader import Reader
+from libs.messaging.bus import Feed, topic_of
+from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.relay import OutboxFeed, Relay
 from libs.runtime.citytime import SharedCityTime
 from libs.runtime.figures import Meter, ServiceFigures
@@ -71,12 +71,21 @@ class Household:
         self.readers: list[Reader] = []
         if service.project is not None:
             own = Listener(service, own=True)
-            self.readers.append(Reader("own", OutboxFeed(service.name, self.store), notebook, own.react, own.project))
+            feed: Feed = OutboxFeed(service.name, self.store)
+            self.readers.append(Reader("own", feed, notebook, no_reaction, own.project, heeds=own.heeds))
         if service.topics:
             others = Listener(service, own=False)
             feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
             self.readers.append(
-                Reader("city", feed, notebook, others.react, others.project, together=others.react_together)
+                Reader(
+                    "city",
+                    feed,
+                    notebook,
+                    others.react,
+                    others.project,
+                    together=others.react_together,
+                    heeds=others.heeds,
+                )
             )
         self.inlet = platform.bus.inlet(service.name, service.inlet) if service.inlet.topics else None
         self.meter = Meter(platform, service.name, self.store, self.readers)

@@ -102,6 +102,7 @@ class Service:
     """One promise to the city, ready to be served by a process.
 
     `hears` are the contracts of other services that reactions and projections understand; `tells` are its own.
+    `remembers` are those of both from which its read models are written; where it does not say, any may be.
     `access` is its Cedar rules; `performers` carry out due commands that reach outside; `urgent` are the actions that
     are taken even from the last room on the disk.
     `chores` are done again and again, about once a second; one that fails is done again like any other.
@@ -118,6 +119,7 @@ class Service:
     hears: Sequence[type[Contract]] = ()
     reactions: Sequence[Reaction] = ()
     project: Callable[[Contract, Message], Iterable[Change]] | None = None
+    remembers: Sequence[type[Contract]] | None = None
     performers: Mapping[type, Performer] = field(default_factory=dict)
     before_the_doors_open: Callable[[], Awaitable[None]] = _at_once
     urgent: frozenset[str] = frozenset()
@@ -142,6 +144,10 @@ class Listener:
         self._reactions: dict[type, list[Reaction]] = {}
         for reaction in () if own else service.reactions:
             self._reactions.setdefault(_heard_by(reaction), []).append(reaction)
+        remembered = service.remembers if service.remembers is not None else understood
+        self.heeds = frozenset(
+            contract.type_name() for contract in understood if contract in self._reactions or contract in remembered
+        )
 
     async def react(self, message: Message) -> None:
         """Give the commands that follow from this message; each happens once however often the message comes."""

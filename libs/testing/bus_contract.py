@@ -76,6 +76,20 @@ class BusContract:
         assert (letter.slot, letter.offset, letter.fault) == ((topic, 11 % PARTITIONS), 0, "")
         await feed.close()
 
+    async def test_many_go_the_way_of_few(self, bus: Bus, topic: str) -> None:
+        few, many = [message(shard, 1) for shard in range(3)], [message(n % 20, 2 + n // 20) for n in range(400)]
+        await bus.publish(topic, few)
+        await bus.publish(topic, many)
+        await bus.publish(topic, last := [message(0, 99)])
+        feed = bus.feed("a", [topic])
+        letters = await read_all(feed, await beginning(feed), len(few) + len(many) + 1, limit=1_000)
+        for partition in range(PARTITIONS):
+            there = [letter for letter in letters if letter.slot == (topic, partition)]
+            sent = [one for one in (*few, *many, *last) if one.place[1] % PARTITIONS == partition]
+            assert [letter.offset for letter in there] == [*range(len(sent))]
+            assert told(there) == sent
+        await feed.close()
+
     async def test_everything_from_one_shard_is_in_one_partition_in_order(self, bus: Bus, topic: str) -> None:
         """Keys and services share partitions and must not disturb each other."""
         sent = [message(shard, n, f"toy{shard % 3}", key=f"k{n % 2}") for n in range(1, 8) for shard in range(20)]

@@ -12,6 +12,7 @@ from libs.messaging.readmodel import Change, Put, Row, Rows
 from services.identity.contracts import RecordsAnnounced, RecordSettled, RecordsTaken
 
 metadata = MetaData()
+REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled)
 LAST = 30
 """A feed is judged by this many of its last deliveries."""
 

@@ -40,7 +40,7 @@ from services.identity.domain.roll.commands import CarryOutPage, ForgetPart
 from services.identity.domain.roll.decider import rolls
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Person, Unknown
-from services.identity.projections import IdentityQuestions, project
+from services.identity.projections import REMEMBERS, IdentityQuestions, project
 from services.identity.publishing import tell, tell_of_delivery, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
 from services.identity.routes.rolls import rolls as rolls_desk
@@ -176,6 +176,7 @@ def build(platform: Platform) -> Service:
         access=files("services.identity").joinpath("access.cedar").read_text(),
         tells=TELLS,
         project=project,
+        remembers=REMEMBERS,
         performers={
             DestroyKey: destroy_key,
             ForgetRecords: forget_records,

@@ -24,7 +24,7 @@ from libs.messaging.contract import Contract
 from libs.messaging.memory import MemoryBus
 from libs.messaging.message import Message
 from libs.messaging.notebook import DDL, MemoryNotebook, Notebook, Overtaken, Page, PostgresNotebook
-from libs.messaging.reader import Reader
+from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.readmodel import Change, MemoryRows, PostgresRows, Put, Rows
 from libs.runtime.service import Desks, Listener, Service
 from libs.testing.bus_contract import message
@@ -94,6 +94,7 @@ class House:
         return Reader(
             name, self.bus.feed(name, [TOPIC]), notebook or self.notebook,
             other.get("react", self.desk.react), other.get("project", project), other.get("together"),
+            other.get("heeds"),
         )  # fmt: skip
 
     async def told(self, *messages: Message) -> None:
@@ -667,6 +668,21 @@ class TestTogether:
         await run(house.reader(together=together))
         assert len(await house.read()) == 58
         assert {parked.key for parked in await house.notebook.parked("city")} == {"k7"}
+
+    async def test_of_letters_that_nobody_heeds_only_the_place_is_noted(self, house: House) -> None:
+        await house.told(*road(1), *road(3, 2), *road(1, shard=1, key="other"))
+        reader = house.reader(heeds=frozenset({"toy.Unheard.v1"}))
+        await run(reader)
+        assert (house.desk.asked, await house.read()) == ([], set())
+        assert (reader.figures.handled, await reader.lag()) == (4, 0)
+        await house.told(*road(4))
+        await run(house.reader())
+        assert house.desk.done == ids(4), "who comes after goes on from there"
+
+    async def test_where_nobody_reacts_read_models_are_written_all_the_same(self, house: House) -> None:
+        await house.told(*road(1, 2))
+        await run(house.reader(react=no_reaction))
+        assert await house.read() == set(ids(1, 2))
 
     async def test_few_letters_are_not_gathered(self, house: House) -> None:
         async def together(messages: Sequence[Message]) -> Sequence[bool]:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.messaging.readmodel import Add, Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
+from libs.messaging.readmodel import SET_MIN, Add, Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
 from libs.testing.clocks import NOON
 from libs.testing.schemas import own_schema
 
@@ -148,3 +148,25 @@ async def test_rows_that_are_added_are_there_however_often_they_are_told(books: 
     await books.write([Add(SEEN, {"id": "a"}), Add(SEEN, {"id": "b"})])
     await books.write([Add(SEEN, {"id": "b"})])
     assert [row["id"] for row in await books.rows.many(SEEN, "id")] == ["a", "b"]
+
+
+async def test_many_rows_are_written_as_few_are(books: Books) -> None:
+    """Some are there already, some name other columns than others, some have empty ones."""
+    await books.write([stop("c3", outlet="hall", until=hours(1), fen=7)])
+    many = range(SET_MIN * 2)
+    await books.write([stop(f"c{n}", report=n, outlet="bank", until=None if n % 2 else hours(n)) for n in many])
+    await books.write([stop("c3", outlet="post")] * 2 + [stop(f"d{n}", waiting=False) for n in many])
+    kept = {(row["card_id"], row["report"]): row for row in await books.rows.many(STOP, "card_id", 1_000)}
+    assert len(kept) == 1 + 2 * len(many)
+    assert kept["c3", 1] | {"outlet": "post", "until": hours(1), "fen": 7} == kept["c3", 1]
+    assert kept["c4", 4] == {
+        "card_id": "c4", "report": 4, "outlet": "bank", "until": hours(4), "fen": 5, "waiting": True,
+    }  # fmt: skip
+    assert (kept["c5", 5]["until"], kept["d9", 1]["waiting"], kept["d9", 1]["fen"]) == (None, False, 5)
+
+
+async def test_many_rows_that_are_added_twice_are_there_once(books: Books) -> None:
+    added = [Add(SEEN, {"id": f"m{n % SET_MIN}"}) for n in range(SET_MIN * 3)]
+    await books.write(added)
+    await books.write(added)
+    assert len(await books.rows.many(SEEN, "id")) == SET_MIN
