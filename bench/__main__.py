@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import appends, calls, doors, payments, replay, rolls, start, statements, transfers, verdicts
+from bench import appends, calls, doors, payments, replay, rolls, start, statements, taps, transfers, verdicts
 from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
@@ -26,6 +26,7 @@ MEASURES: dict[str, Measure] = {
     "verdicts": verdicts.beside_bare_zen,
     "transfers": transfers.beside_pgledger,
     "payments": payments.at_a_steady_rate,
+    "taps": taps.from_file_to_books,
     "statements": statements.in_small_and_large_books,
     "start": start.from_a_fresh_clone,
 }

@@ -1,7 +1,7 @@
 """The one consumer of the house: in order per key, twice is once, early waits, poison is put aside alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from libs.kernel.outages import Outage
@@ -123,7 +123,7 @@ class Reader:
             origin = (service, shard)
             seen = batch.seen.get(origin, memory.seen.get(origin, 0))
             waiting = memory.waiting.setdefault(origin, {})
-            if sequence <= seen or sequence in waiting:
+            if heard_before(sequence, seen, waiting):
                 self.figures.doubles += 1
             elif sequence > seen + 1:
                 self.figures.held += 1
@@ -281,3 +281,8 @@ def nothing(_message: Message) -> Iterable[Change]:
 
 async def no_reaction(_message: Message) -> None:
     """Nobody does anything."""
+
+
+def heard_before(sequence: int, seen: int, waiting: Container[int]) -> bool:
+    """Whether a letter was handled already, or lies there until those before it have come: twice is once."""
+    return sequence <= seen or sequence in waiting

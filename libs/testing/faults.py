@@ -36,6 +36,7 @@ class Act:
     who: Caller
     path: str
     key: str
+    method: str = "POST"
     tries: int = 0
     doubtful: bool = False
     """Whether a try ended so that nobody could know."""
@@ -65,16 +66,18 @@ class AckBook:
     name: str = "load"
     acts: list[Act] = field(default_factory=list)
 
-    async def act(self, who: Caller, path: str, body: Mapping[str, Any] | None = None) -> Act:
+    async def act(
+        self, who: Caller, path: str, body: Mapping[str, Any] | None = None, method: str = "POST", **sent: Any
+    ) -> Act:
         """Do something; while the answer is away or `retry`, ask again under the same key."""
-        act = Act(who, path, f"{self.name}-{len(self.acts)}")
+        act = Act(who, path, f"{self.name}-{len(self.acts)}", method)
         self.acts.append(act)
         give_up_at, pause_s = time.monotonic() + PATIENCE_S, 0.05
         while time.monotonic() < give_up_at:
             act.tries += 1
             began = time.monotonic()
             try:
-                answer = await self.people.call(who, "POST", path, key=act.key, json=body or {}, timeout=20)
+                answer = await self.people.call(who, method, path, key=act.key, json=body or {}, timeout=20, **sent)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 pass  # It never left.
             except httpx.TransportError:
@@ -261,7 +264,8 @@ async def audit(stage: Stage, book: AckBook, services: Sequence[str] = SERVICES)
             for table in ("reader_parked", "due where parked"):
                 rows = await pool.fetch(f"select error from {service}.{table}")
                 found.parked += [f"{service}: {row['error']}" for row in rows]
-        found.lost += [f"{act.path} ({act.key})" for act in book.acknowledged if act.command_id not in known]
+        commands = [act for act in book.acknowledged if act.method == "POST"]
+        found.lost += [f"{act.path} ({act.key})" for act in commands if act.command_id not in known]
     finally:
         await bus.close()
         await pool.close()

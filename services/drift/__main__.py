@@ -23,9 +23,10 @@ from libs.messaging.postgres import PostgresBus
 from libs.runtime.citytime import MachineClock
 from libs.runtime.engines import engine_home
 from libs.runtime.settings import Settings
-from libs.testing.faults import AckBook, Nemesis, audit
+from libs.testing.faults import AckBook, Act, Nemesis, audit
 from libs.testing.stage import Database, Stage, free_port
 from services.drift.callers import Crossing, Neighbours, Town
+from services.drift.chips import Chips
 from services.drift.comparison import Verdict, compare, lines_of
 from services.drift.planted import BUGS, NO_BUG, Bug, hunt
 
@@ -66,6 +67,7 @@ class Outcome:
     """What a run came to."""
 
     town: Town
+    chips: Chips
     nemesis: Nemesis
     verdict: Verdict
     lasted_s: float
@@ -85,24 +87,37 @@ async def played(
         book = AckBook(people, f"drift-{seed}")
         town, nemesis = Town(people, Neighbours(PostgresBus(pool)), Random(seed), book), Nemesis(stage, seed)
         await town.settle(cards)
+        chips = Chips(town)
+        await chips.settle(pool)
         settled, began = len(book.acts), time.monotonic()
-        throng = asyncio.create_task(town.throng(CALLERS))
+        throng = asyncio.create_task(town.throng(CALLERS, chips.stories))
         rage = asyncio.create_task(nemesis.rage(seconds, PAUSE_S) if kills else asyncio.sleep(seconds))
         while not rage.done() and not throng.done():
             await asyncio.wait([rage, throng], timeout=2, return_when=asyncio.FIRST_COMPLETED)
-            if ops and len(book.acts) >= ops and len(book.acknowledged) >= ops and killed(nemesis) >= least_kills:
+            if (
+                ops
+                and len(book.acts) >= ops
+                and len(book.acknowledged) - settled >= ops
+                and killed(nemesis) >= least_kills
+            ):
                 break
         town.close_the_doors()
         if not rage.done():
             nemesis.rest()
         await asyncio.gather(rage, throng)
         lasted = time.monotonic() - began
+        await chips.come_home()
         people.close()
         await _relayed(pool)
         found = await audit(stage, book, ["wallet"])
-        verdict = await compare(pool, MachineClock(), town, found)
+        verdict = await compare(pool, MachineClock(), town, chips, found)
         await pool.close()
-        return Outcome(town, nemesis, verdict, lasted, settled)
+        return Outcome(town, chips, nemesis, verdict, lasted, settled)
+
+
+def kind_of(act: Act) -> str:
+    """What was done, in one word."""
+    return "tap-files" if act.method == "PUT" else act.path.rpartition("/")[2]
 
 
 def killed(nemesis: Nemesis) -> int:
@@ -129,7 +144,7 @@ def report(ran: Outcome, say: object = print) -> None:
     for kind, times in sorted(ran.nemesis.struck.items()):
         print(f"  {times:6,}  {kind}")
     print(f"  {killed(ran.nemesis):6,}  kills -9 in {lasted:.0f} s")
-    acts = Counter(act.path.rpartition("/")[2] for act in book.acts[ran.settled :] if act.acknowledged)
+    acts = Counter(kind_of(act) for act in book.acts[ran.settled :] if act.acknowledged)
     print("\noperations acknowledged under faults:")
     for kind, times in acts.most_common():
         print(f"  {times:6,}  {kind}")
@@ -142,6 +157,7 @@ def report(ran: Outcome, say: object = print) -> None:
     print(f"  p50 {book.percentile_s(0.5) * 1e3:.0f} ms, p99 {book.percentile_s(0.99) * 1e3:.0f} ms (answered tries)")
     print(f"\nunknown outcomes resolved: {book.resolved:,}")
     print(f"entries in the journal: {ran.verdict.entries:,}")
+    print(f"taps: {ran.verdict.taps:,}, of which copied {len(ran.chips.copied):,}")
     print("\n".join(lines_of(ran.verdict)))
 
 

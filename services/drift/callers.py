@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from random import Random
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +28,8 @@ from libs.testing.lines import Line, line
 from libs.testing.lines import written as as_sent
 from libs.testing.town import Visitors
 from libs.web.tokens import Caller
-from services.ids import CardId, HoldingId, PersonId
-from services.issuance.contracts import CardActivated
+from services.ids import BatchId, CardId, HoldingId, PersonId
+from services.issuance.contracts import CardActivated, CardReserved
 from services.loss.contracts import CardStopped, CardWoken
 from services.wallet.domain import chart
 
@@ -39,6 +40,7 @@ SHOP = Caller("till-2", "merchant", CITY, outlet="zs-shop")
 BUS = Caller("till-1", "merchant", CITY, outlet="zs-bus")
 OPERATOR = Caller("operator-1", "operator")
 CAP_FEN, TOP_UP_LEAST_FEN = 500_000, 100
+FIRST_NUMBER = 3_309_000_100_000_000_000
 HEARD_WITHIN_S = 60.0  # So long may a report need to reach the wallet while everything is killed around it.
 
 Legs = tuple[tuple[str, int, int], ...]
@@ -65,7 +67,7 @@ class Crossing(Visitors):
     async def call(self, who: Caller, method: str, path: str, *, key: str = "", **sent: Any) -> Any:
         self.acts += 1
         port = self._dice.choice(self.ports)
-        body = json.dumps(sent.get("json", {})).encode()
+        body = sent.get("content") or json.dumps(sent.get("json", {})).encode()
         request = as_sent(method, path, self.token(who), key or f"act-{self.acts}", body)
         try:
             mine = await self.line(port)
@@ -106,8 +108,8 @@ class Neighbours:
         self._ends: Counter[tuple[str, int]] = Counter()
         self._turns: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def tell(self, holding: str, told: Contract, at: datetime) -> None:
-        """Publish a fact of another service, in the order of its shard."""
+    async def tell(self, holding: str, told: Contract, at: datetime) -> Message:
+        """Publish a fact of another service, in the order of its shard; the letter that was posted."""
         service = type(told).type_name().partition(".")[0]
         place = (service, shard_of(holding))
         async with self._turns[place]:
@@ -122,11 +124,16 @@ class Neighbours:
                 key=holding,
                 data=told.model_dump_json(),
             )
-            while True:
-                try:
-                    return await self._bus.publish(topic_of(service), [message])
-                except Outage:
-                    await asyncio.sleep(0.2)
+            await self.post(message)
+            return message
+
+    async def post(self, message: Message) -> None:
+        """Put a letter on the log, for the first time or once more."""
+        while True:
+            try:
+                return await self._bus.publish(topic_of(message.id.partition("/")[0]), [message])
+            except Outage:
+                await asyncio.sleep(0.2)
 
 
 @dataclass
@@ -134,6 +141,8 @@ class Card:
     """A card, and how often its loss was reported and lifted; one caller at a time loses it."""
 
     card_id: CardId
+    number: int
+    """The 19 digits on the chip."""
     stops: int = 0
     wakes: int = 0
     losing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -145,6 +154,10 @@ class Card:
     @property
     def account(self) -> str:
         return chart.online(self.holding)
+
+
+Stories = Mapping[Callable[[Card], Awaitable[None]], int]
+"""What callers do with a card, and how often beside each other."""
 
 
 @dataclass
@@ -173,14 +186,22 @@ class Town:
         now, far = _now(), datetime(2046, 1, 1, tzinfo=UTC)
         for nth in range(many):
             holding = HoldingId(written(CITY, UUID(int=self.dice.getrandbits(128))))
-            card = Card(CardId(f"{holding}.1"))
+            card = Card(CardId(f"{holding}.1"), FIRST_NUMBER + nth)
+            made = CardReserved(
+                holding_id=holding,
+                card_id=card.card_id,
+                card_number=str(card.number),
+                batch_id=BatchId("drift"),
+                at=now,
+            )
             told = CardActivated(
                 holding_id=holding, person_id=PersonId(f"p-{nth}"), card_id=card.card_id, programme=PROGRAMME,
                 valid_to=far, at=now,
             )  # fmt: skip
+            await self.neighbours.tell(holding, made, now)
             await self.neighbours.tell(holding, told, now)
             self.cards.append(card)
-        await _in_crowds(16, [self._open(card) for card in self.cards])
+        await in_crowds(16, [self._open(card) for card in self.cards])
 
     async def _open(self, card: Card) -> None:
         async with asyncio.timeout(HEARD_WITHIN_S):
@@ -190,18 +211,18 @@ class Town:
 
     # --- the day ---
 
-    async def throng(self, callers: int) -> None:
-        """So many callers, without a pause, until the doors close."""
-        await asyncio.gather(*(self._caller() for _ in range(callers)))
+    async def throng(self, callers: int, more: Stories = MappingProxyType({})) -> None:
+        """So many callers, without a pause, until the doors close; `more` is what they do beside the usual."""
+        await asyncio.gather(*(self._caller(more) for _ in range(callers)))
 
     def close_the_doors(self) -> None:
         """Everybody finishes what she is about, and goes home knowing what came of it."""
         self._closed = True
 
-    async def _caller(self) -> None:
+    async def _caller(self, more: Stories) -> None:
         stories: dict[Callable[[Card], Awaitable[None]], int] = {
             self.ride: 8, self.shop: 5, self.pay_in_and_take_back: 3, self.change_of_mind: 2, self.too_much: 1,
-            self.two_at_once: 2, self.the_same_sale_twice: 2, self.fill_up: 1, self.lose_and_find: 1,
+            self.two_at_once: 2, self.the_same_sale_twice: 2, self.fill_up: 1, self.lose_and_find: 1, **more,
         }  # fmt: skip
         while not self._closed:
             (story,) = self.dice.choices(list(stories), list(stories.values()))
@@ -245,18 +266,18 @@ class Town:
         if not (sale := await self.sale(card, SHOP, fen)):
             return
         acts = await asyncio.gather(*(self._capture(sale, fen, final=True) for _ in range(2)))
-        self._expect("one hold was taken twice, or by nobody", sum(act.acknowledged for act in acts) == 1)
+        self.expect("one hold was taken twice, or by nobody", sum(act.acknowledged for act in acts) == 1)
         self._promise_capture(sale, fen, 1, 0)
 
     async def the_same_sale_twice(self, card: Card) -> None:
         """Two tills say the same reference in the same moment, under keys of their own: it is one sale."""
-        name, fen = self._name(), self.dice.randint(100, 2_000)
+        name, fen = self.name(), self.dice.randint(100, 2_000)
         sales = await asyncio.gather(*(self.sale(card, SHOP, fen, capture=True, name=name) for _ in range(2)))
         told = {sale.payment_id for sale in sales if sale}
-        self._expect("one reference was two sales", len(told) < 2)
+        self.expect("one reference was two sales", len(told) < 2)
         if sale := sales[0] or sales[1]:
             acts = await asyncio.gather(*(self.refund(sale, fen, "all", 1) for _ in range(2)))
-            self._expect("a refund said twice was refused", all(act.acknowledged for act in acts))
+            self.expect("a refund said twice was refused", all(act.acknowledged for act in acts))
 
     async def pay_in_and_take_back(self, card: Card) -> None:
         """Money over the counter; now and then the wrong amount, which goes back while it is there."""
@@ -266,7 +287,7 @@ class Town:
             path = f"/v1/top-ups/{top_up}/reversals"
             back = await self.act(HALL, path, {"reason": "counted wrongly"})
             if back.acknowledged:
-                self._promise(f"{top_up}/reversal", (card.account, -fen, 0), (_till(HALL), fen, 0))
+                self.promise(f"{top_up}/reversal", (card.account, -fen, 0), (till(HALL), fen, 0))
 
     async def fill_up(self, card: Card) -> None:
         """As much as the cap may bear, and sometimes more."""
@@ -281,23 +302,25 @@ class Town:
             stop = CardStopped(
                 holding_id=card.holding, card_id=card.card_id, at=now, kind="written_report", functions=[]
             )
-            await self.neighbours.tell(card.holding, stop, now)
+            letter = await self.neighbours.tell(card.holding, stop, now)
             card.stops += 1
             await self._until(card, stopped=True)
             for _ in range(3):
                 sale = await self.sale(card, BUS, 1, capture=True)
-                self._expect("a stopped card paid", sale is None)
+                self.expect("a stopped card paid", sale is None)
             now = _now()
             wake = CardWoken(holding_id=card.holding, card_id=card.card_id, at=now, why="lifted")
             await self.neighbours.tell(card.holding, wake, now)
             card.wakes += 1
+            if self.dice.random() < 0.3:
+                await self.neighbours.post(letter)  # It comes again, when it is no longer true.
             await self._until(card, stopped=False)
 
     async def _until(self, card: Card, *, stopped: bool) -> None:
         try:
             async with asyncio.timeout(HEARD_WITHIN_S):
                 while True:
-                    name = self._name()
+                    name = self.name()
                     body = {"card_id": card.card_id, "amount_fen": 1, "reference": name, "capture": True}
                     act = await self.act(BUS, "/v1/payments", body)
                     if act.acknowledged:
@@ -310,25 +333,25 @@ class Town:
 
     # --- acts, and what each acknowledgement promises ---
 
-    async def act(self, who: Caller, path: str, body: Mapping[str, Any]) -> Act:
+    async def act(self, who: Caller, path: str, body: Mapping[str, Any] | None = None, **sent: Any) -> Act:
         """Do something until it is known what came of it; now and then say it again, and be told the same."""
-        act = await self.book.act(who, path, body)
+        act = await self.book.act(who, path, body, **sent)
         if not act.acknowledged:
             self.refused[act.answer.get("code", str(act.status))] += 1
         elif self.dice.random() < 0.02:
             self.repeated += 1
-            await self._again(act, body)
+            await self._again(act, body, **sent)
         return act
 
-    async def _again(self, act: Act, body: Mapping[str, Any]) -> None:
+    async def _again(self, act: Act, body: Mapping[str, Any] | None, content: bytes = b"", **_sent: Any) -> None:
         try:
-            told = await self.people.call(act.who, "POST", act.path, key=act.key, json=body)
+            told = await self.people.call(act.who, act.method, act.path, key=act.key, json=body or {}, content=content)
         except httpx.TransportError:
             return
-        self._expect(f"{act.path}: a repetition was answered {told.status_code}", told.status_code in (201, 503))
+        self.expect(f"{act.path}: a repetition was answered {told.status_code}", told.status_code in (act.status, 503))
 
     async def sale(self, card: Card, who: Caller, fen: int, *, capture: bool = False, name: str = "") -> "Sale | None":
-        name = name or self._name()
+        name = name or self.name()
         body = {"card_id": card.card_id, "amount_fen": fen, "reference": name, "capture": capture}
         act = await self.act(who, "/v1/payments", body)
         if not act.acknowledged:
@@ -350,47 +373,47 @@ class Town:
         act = await self.act(sale.who, f"{sale.path}/cancellations", {})
         if act.acknowledged:
             held = next(held for _, _, held in self.promised[f"{sale.payment_id}/hold"])
-            self._promise(f"{sale.payment_id}/release", (sale.card.account, 0, -held))
+            self.promise(f"{sale.payment_id}/release", (sale.card.account, 0, -held))
         return act
 
     async def refund(self, sale: "Sale", fen: int, name: str, nth: int) -> Act:
         """To the account, or, where that can take nothing, to what waits to be paid out; the books say which."""
         act = await self.act(sale.who, f"{sale.path}/refunds", {"amount_fen": fen, "reference": name})
         if act.acknowledged:
-            self._promise(f"{sale.payment_id}/refund/{nth}", (sale.shop, -fen, 0), (EITHER + sale.card.holding, fen, 0))
+            self.promise(f"{sale.payment_id}/refund/{nth}", (sale.shop, -fen, 0), (EITHER + sale.card.holding, fen, 0))
         return act
 
     async def pay_in(self, card: Card, fen: int) -> Act:
-        body = {"amount_fen": fen, "origin": "cash", "reference": self._name()}
+        body = {"amount_fen": fen, "origin": "cash", "reference": self.name()}
         act = await self.act(HALL, f"/v1/cards/{card.card_id}/top-ups", body)
         if act.acknowledged:
-            self._promise(str(act.answer["top_up_id"]), (_till(HALL), -fen, 0), (card.account, fen, 0))
+            self.promise(str(act.answer["top_up_id"]), (till(HALL), -fen, 0), (card.account, fen, 0))
         return act
 
     async def refuse(self, what: str, asked: Awaitable[Act]) -> None:
         """The city has to say no to this."""
         act = await asked
-        self._expect(f"{what} was answered {act.status}", 400 <= act.status < 500)
+        self.expect(f"{what} was answered {act.status}", 400 <= act.status < 500)
 
     # --- the books of those who were told ---
 
-    def _promise(self, reference: str, *legs: tuple[str, int, int]) -> None:
+    def promise(self, reference: str, *legs: tuple[str, int, int]) -> None:
         self.promised[reference] = legs
 
     def _promise_sale(self, sale: "Sale", fen: int, *, capture: bool) -> None:
-        self._promise(f"{sale.payment_id}/hold", (sale.card.account, 0, fen))
+        self.promise(f"{sale.payment_id}/hold", (sale.card.account, 0, fen))
         if capture:
             self._promise_capture(sale, fen, 1, 0)
 
     def _promise_capture(self, sale: "Sale", fen: int, nth: int, released: int) -> None:
         taken = (sale.card.account, -fen, -(fen + released))
-        self._promise(f"{sale.payment_id}/capture/{nth}", taken, (sale.shop, fen, 0))
+        self.promise(f"{sale.payment_id}/capture/{nth}", taken, (sale.shop, fen, 0))
 
-    def _expect(self, what: str, true: bool) -> None:
+    def expect(self, what: str, true: bool) -> None:
         if not true:
             self.untrue.append(what)
 
-    def _name(self) -> str:
+    def name(self) -> str:
         return f"{self.book.name}-{next(self._names)}"
 
 
@@ -416,7 +439,7 @@ class Sale:
         return chart.merchant(CITY, self.who.outlet)
 
 
-def _till(who: Caller) -> str:
+def till(who: Caller) -> str:
     return chart.channel(CITY, who.outlet)
 
 
@@ -425,7 +448,7 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-async def _in_crowds(many: int, waiting: list[Any]) -> None:
+async def in_crowds(many: int, waiting: list[Any]) -> None:
     """All of them, so many at a time."""
     gate = asyncio.Semaphore(many)
 

@@ -14,6 +14,7 @@ from libs.ledger.entry import Balance
 from libs.ledger.postgres import PostgresLedger
 from libs.testing.faults import Findings
 from services.drift.callers import CAP_FEN, EITHER, Legs, Town
+from services.drift.chips import Chips
 
 NOTHING = Balance()
 
@@ -32,6 +33,7 @@ class Verdict:
     """Answers that nobody should have been given."""
     unresolved: list[str] = field(default_factory=list)
     entries: int = 0
+    taps: int = 0
 
     @property
     def clean(self) -> bool:
@@ -44,7 +46,7 @@ class Verdict:
         return next((f"{name}: {getattr(self, name)[0]}" for name in names if getattr(self, name)), "")
 
 
-async def compare(pool: asyncpg.Pool, clock: Clock, town: Town, found: Findings) -> Verdict:
+async def compare(pool: asyncpg.Pool, clock: Clock, town: Town, chips: Chips, found: Findings) -> Verdict:
     """Look at everything; `found` is what the general audit of store and log has found already."""
     verdict = Verdict(lost=list(found.lost), doubled=list(found.doubled), untrue=list(town.untrue))
     verdict.untrue += [f"parked: {error}" for error in found.parked]
@@ -52,14 +54,16 @@ async def compare(pool: asyncpg.Pool, clock: Clock, town: Town, found: Findings)
     verdict.untrue += [f"{times} answers {status}" for status, times in faults.items()]
     verdict.unresolved += [act.path for act in town.book.unresolved]
     ledger = PostgresLedger(pool, "wallet", clock)
-    await _entries(verdict, ledger, town)
+    await _entries(verdict, ledger, town, chips)
     await _streams(verdict, pool, town)
     await _losses(verdict, pool, town)
+    await _files(verdict, pool, chips)
     return verdict
 
 
-async def _entries(verdict: Verdict, ledger: PostgresLedger, town: Town) -> None:
+async def _entries(verdict: Verdict, ledger: PostgresLedger, town: Town, chips: Chips) -> None:
     """One pass over the journal in its order: against what was promised, and folded."""
+    tapped: Counter[str] = Counter()
     missing = dict(town.promised)
     seen: set[str] = set()
     folded: dict[str, Balance] = defaultdict(Balance)
@@ -71,6 +75,8 @@ async def _entries(verdict: Verdict, ledger: PostgresLedger, town: Town) -> None
         promised = missing.pop(entry.reference, None)
         if entry.reference in seen:
             verdict.doubled.append(f"{entry.reference} stands in the journal twice")
+        elif entry.kind == "taps":
+            tapped.update({account: amount for account, amount, _ in legs})
         elif promised is None:
             verdict.doubled.append(f"{entry.reference} was acknowledged to nobody")
         elif not _same(promised, legs):
@@ -81,6 +87,10 @@ async def _entries(verdict: Verdict, ledger: PostgresLedger, town: Town) -> None
             if account.startswith("online:") and not 0 <= now.held_fen <= now.balance_fen <= CAP_FEN:
                 verdict.drift.append(f"{account} after {entry.reference}: {now}")
     verdict.lost += [f"{reference} is not in the journal" for reference in missing]
+    _taps(verdict, tapped, chips)
+    for account, fen in chips.on_chips().items():
+        if folded[account].balance_fen != fen:
+            verdict.drift.append(f"{account}: {fen} fen on the chip, {folded[account].balance_fen} in its shadow")
     if total := sum(balance.balance_fen for balance in folded.values()):
         verdict.drift.append(f"the journal sums to {total} fen")
     kept = await ledger.balances(list(folded))
@@ -91,8 +101,42 @@ async def _entries(verdict: Verdict, ledger: PostgresLedger, town: Town) -> None
     verdict.drift += [f"shard {shard} of the journal has a gap" for shard in audited.gaps]
 
 
+def _taps(verdict: Verdict, tapped: Counter[str], chips: Chips) -> None:
+    """What taps have moved, account by account; an entry of taps is the sum of many."""
+    wanted = chips.booked()
+    for account in wanted.keys() | tapped.keys():
+        much = abs(tapped[account]) > abs(wanted.get(account, 0))
+        if tapped[account] != wanted.get(account, 0):
+            where = verdict.doubled if much else verdict.lost
+            where.append(f"{account}: taps of {wanted.get(account, 0)} fen were taken, {tapped[account]} are booked")
+
+
+async def _files(verdict: Verdict, pool: asyncpg.Pool, chips: Chips) -> None:
+    """Each tap stands in the register once, none is missing, and the classes of each file add up to its records."""
+    verdict.taps = len(chips.known)
+    fresh = 0
+    for file in chips.brought:
+        if not file.answers:
+            continue
+        ended = {name: int(one["records"]) for name, one in file.answers[0].items()}
+        if sum(ended.values()) != len(file.records) or any(one != file.answers[0] for one in file.answers):
+            verdict.untrue.append(f"{file.path}: {len(file.records)} records, answered {file.answers}")
+        if ended.get("bad_cryptogram", 0) != file.forged:
+            verdict.untrue.append(f"{file.path}: {file.forged} records were signed by no card, answered {ended}")
+        fresh += len(file.records) - ended.get("bad_cryptogram", 0) - ended.get("duplicate", 0)
+    for what, many in (("are classed as new", fresh), ("are kept", await pool.fetchval(REGISTERED))):
+        if many != len(chips.known):
+            where = verdict.lost if many < len(chips.known) else verdict.doubled
+            where.append(f"{many} taps {what}, of {len(chips.known)} that were brought")
+    for gap in await pool.fetch("select card, from_counter, to_counter from wallet.tap_gap limit 20"):
+        verdict.lost.append(f"card {gap['card']}: taps {gap['from_counter']} to {gap['to_counter']} never came")
+
+
+REGISTERED = "select count(*) from wallet.tap"
+
+
 async def _journal(ledger: PostgresLedger) -> Any:
-    for shard in range(SHARDS):
+    for shard in range(SHARDS + 1):  # With the one for what is booked by the batch.
         after = 0
         while page := await ledger.journal(shard, after, 5_000):
             for entry in page:
@@ -115,6 +159,9 @@ REFERENCES = {
     "payment-refunded": "{payment_id}/refund/{nth}",
     "account-topped-up": "{top_up_id}",
     "top-up-reversed": "{top_up_id}/reversal",
+    "load-paid": "{load_id}/paid",
+    "load-confirmed": "{load_id}",
+    "load-reversed": "{load_id}",
 }
 """By which reference each fact about money stands in the journal."""
 
@@ -124,8 +171,6 @@ async def _streams(verdict: Verdict, pool: asyncpg.Pool, town: Town) -> None:
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     told: set[str] = set()
     async for name, data in _facts(pool):
-        if name not in REFERENCES:
-            continue
         fact = json.loads(data)
         told.add(REFERENCES[name].format(**fact))
         if "payment_id" in fact:
@@ -139,8 +184,8 @@ async def _streams(verdict: Verdict, pool: asyncpg.Pool, town: Town) -> None:
 
 async def _facts(pool: asyncpg.Pool) -> Any:
     async with pool.acquire() as connection, connection.transaction():
-        asked = "select name, data from wallet.fact where stream not like 'purse-%'"
-        async for row in connection.cursor(asked, prefetch=5_000):
+        asked = "select name, data from wallet.fact where name = any($1)"
+        async for row in connection.cursor(asked, list(REFERENCES), prefetch=5_000):
             yield row
 
 

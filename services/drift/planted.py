@@ -26,11 +26,17 @@ from libs.eventsourcing.postgres import PostgresStore
 from libs.eventsourcing.store import Conflict
 from libs.ledger import guards
 from libs.ledger.postgres import functions
+from libs.messaging import reader
+from libs.runtime import service
 from libs.testing import faults
 from libs.web import call
 from services.drift import callers
 from services.wallet import booking
+from services.wallet.adapters import clearing
+from services.wallet.adapters.cryptograms import SimulatedCryptograms
+from services.wallet.adapters.tap_files import RECORD
 from services.wallet.domain.payment import decider as payment
+from services.wallet.domain.purse import decider as purse
 
 SECONDS = 6.0  # Load per bug; nothing is killed, for these bugs need no kill to show.
 
@@ -74,6 +80,19 @@ def _changed(old: str, new: str) -> Callable[[str], str]:
     return change
 
 
+def _cleared(old: str, new: str) -> Callable[[str], str]:
+    """The functions that clear taps, put in place of the right ones."""
+
+    def change(schema: str) -> str:
+        right = clearing.ddl(schema)
+        first = right.index(f"create function {schema}.clear_taps")
+        text, times = re.subn(old, new, right[first:].replace("create function", "create or replace function"))
+        assert times, f"clearing does not say {old!r} any more; plant this bug anew"
+        return text
+
+    return change
+
+
 def _patched(target: Any, name: str, with_: Any) -> Callable[[], Manager[Any]]:
     return lambda: patch.object(target, name, with_)
 
@@ -97,6 +116,20 @@ def _refund_without_reference(asked: Any, state: Any) -> Any:
     return _refund(asked, replace(state, refunds=tuple((f"{nth}", 0) for nth, _ in enumerate(state.refunds))))
 
 
+def _taken_for_loaded(card_id: Any, asked: Any, state: Any) -> Any:
+    """Whatever the chip's counter says, the load is believed to be on the chip."""
+    if state.load is None or state.load.card_id != card_id:
+        return []
+    return _by_the_counter(card_id, replace(asked, counter=purse.after(state.load.counter)), state)
+
+
+_by_the_counter = purse.by_the_counter
+
+
+def _all_genuine(_self: SimulatedCryptograms, records: bytes) -> list[bool]:
+    return [True] * (len(records) // RECORD.size)
+
+
 BUGS = (
     Bug("holds do not count in what is available", _changed("- kept.held_fen - asks.held_fen <", "- asks.held_fen <")),
     Bug("nobody looks whether the money is there", _without(guards.FUNDS_SHORT)),
@@ -110,6 +143,17 @@ BUGS = (
     Bug("a refund gives more than was taken", patches=[_patched(payment, "within_captured", lambda *_: True)]),
     Bug("a refund's reference is not looked up", patches=[_patched(payment, "refund", _refund_without_reference)]),
     Bug("a sale's reference means any sum", patches=[_patched(payment, "same_request", lambda *_: True)]),
+    Bug("a letter that comes again is news", patches=[
+        _patched(service, "derived", lambda *_: uuid4()), _patched(reader, "heard_before", lambda *_: False),
+    ]),
+    Bug("the chip's load counter is not read", patches=[_patched(purse, "by_the_counter", _taken_for_loaded)]),
+    Bug("a load is paid over one that hangs", patches=[_patched(purse, "by_the_counter", lambda *_: [])]),
+    Bug("a chip has no cap", patches=[_patched(purse, "fits_the_purse", lambda *_: True)]),
+    Bug("a tap is booked as often as it comes", _cleared(r"delete from tap_fresh f where not exists[^;]*;", "")),
+    Bug("of two contents under one key the first is believed", _cleared(
+        r"(create temp table tap_moved)", r"delete from tap_doubtful; \1")),
+    Bug("nobody looks who signed a tap", patches=[_patched(SimulatedCryptograms, "genuine", _all_genuine)]),
+    Bug("any fare is a fare", _cleared(r"when l\.fen is null or f\.fen > l\.fen then 5", "")),
     Bug("nobody waits for a shard", wallets=2, sql=_changed(r"perform pg_advisory_xact_lock\([^)]*\);", "")),
     Bug("the journal knows no references", law="reference-reused"),
     Bug("an account goes with any card", law="other-bearer"),

@@ -7,7 +7,8 @@ that was cleared already answers what it answered.
 
 import asyncio
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from io import BytesIO
@@ -16,10 +17,11 @@ from typing import Any
 
 import asyncpg
 
-from libs.eventsourcing.postgres import lock_class
+from libs.eventsourcing.postgres import FULL, LOST, lock_class
 from libs.kernel import Clash, Missing, Unfit, value
 from libs.kernel.calendar import morning_of
 from libs.kernel.clocks import Clock
+from libs.kernel.outages import Outage, OutcomeUnknown
 from services.wallet.adapters.tap_files import RECORD, TapFile, chunks, inspect
 from services.wallet.domain import chart
 from services.wallet.domain.taps.bylaw import TapBylaw
@@ -84,6 +86,20 @@ class Rules:
     ceilings: Sequence[tuple[str, date, int]]
 
 
+@contextmanager
+def _known_afterwards() -> Iterator[None]:
+    """Whatever the database took with it when it went away: the same file, sent again, goes on where it stood.
+
+    Raises Outage.
+    """
+    try:
+        yield
+    except FULL as full:
+        raise Outage(f"the books are full: {full}", retry_after_s=30) from full
+    except LOST as lost:
+        raise OutcomeUnknown(f"the books went away in the middle of a file of taps: {lost}") from lost
+
+
 def ddl(schema: str) -> str:
     """Tables and functions of clearing, beside the books of the same schema (libs.ledger)."""
     template = files("services.wallet.adapters").joinpath("clearing.sql").read_text()
@@ -102,29 +118,32 @@ class Clearing:
     async def take(self, path: Path, rules: Rules, expected: tuple[str, int] | None = None) -> Upload:
         """Clear a file from where an earlier attempt left it; `expected` is the sender and number that it must bear.
 
-        Raises TapFileUnfit, TapFileAltered.
+        Raises TapFileUnfit, TapFileAltered, Outage.
         """
         about = await asyncio.to_thread(_inspected, path)
         if expected not in (None, (about.sender, about.number)):
             raise AnotherHeading(sender=about.sender, number=about.number)
-        file, cleared = await self._begin(about, rules.city)
-        await self._go_on(path, about, file, cleared, rules)
+        with _known_afterwards():
+            file, cleared = await self._begin(about, rules.city)
+            await self._go_on(path, about, file, cleared, rules)
         return await self.upload(rules.city, about.sender, about.number)
 
     async def upload(self, city: str, sender: str, number: int) -> Upload:
-        """How far an upload is. Raises TapFileUnknown."""
-        row = await self._pool.fetchrow(
-            f"select id, records, total_fen, cleared, received_at, done_at from {self._schema}.tap_file "
-            f"where city = $1 and sender = $2 and number = $3",
-            city,
-            sender,
-            number,
-        )
-        if row is None:
-            raise TapFileUnknown(sender=sender, number=number)
-        classes = await self._pool.fetch(
-            f"select class, records, fen from {self._schema}.tap_file_class where file = $1 order by class", row["id"]
-        )
+        """How far an upload is. Raises TapFileUnknown, Outage."""
+        with _known_afterwards():
+            row = await self._pool.fetchrow(
+                f"select id, records, total_fen, cleared, received_at, done_at from {self._schema}.tap_file "
+                f"where city = $1 and sender = $2 and number = $3",
+                city,
+                sender,
+                number,
+            )
+            if row is None:
+                raise TapFileUnknown(sender=sender, number=number)
+            classes = await self._pool.fetch(
+                f"select class, records, fen from {self._schema}.tap_file_class where file = $1 order by class",
+                row["id"],
+            )
         return Upload(
             sender=sender,
             number=number,
@@ -133,13 +152,17 @@ class Clearing:
         )
 
     async def keep_terminals(self, city: str, terminals: Sequence[tuple[int, str, str, datetime | None]]) -> None:
-        """Write down terminals: number, merchant, service, and from when nothing of it is taken any more."""
-        await self._pool.executemany(
-            f"insert into {self._schema}.tap_terminal values ($1, $2, $3, $4, $5) on conflict (terminal) do update "
-            f"set city = excluded.city, merchant = excluded.merchant, service = excluded.service, "
-            f"retired_at = excluded.retired_at",
-            [(number, city, *rest) for number, *rest in terminals],
-        )
+        """Write down terminals: number, merchant, service, and from when nothing of it is taken any more.
+
+        Raises Outage.
+        """
+        with _known_afterwards():
+            await self._pool.executemany(
+                f"insert into {self._schema}.tap_terminal values ($1, $2, $3, $4, $5) on conflict (terminal) do update "
+                f"set city = excluded.city, merchant = excluded.merchant, service = excluded.service, "
+                f"retired_at = excluded.retired_at",
+                [(number, city, *rest) for number, *rest in terminals],
+            )
 
     async def _begin(self, about: TapFile, city: str) -> tuple[int, int]:
         """The file's id and how many of its records are done already. Raises TapFileAltered."""
