@@ -46,6 +46,7 @@ class Lane(Generic[W, A]):
     async def _drive(self) -> None:
         while self._waiting:
             await self._send(self._next_batch())
+            await asyncio.sleep(0)  # Who has just been answered, and asks anew at once, goes with the next batch.
 
     def _next_batch(self) -> list[tuple[W, asyncio.Future[A]]]:
         """At most one command per stream: the second was decided on a version that the first is about to change."""

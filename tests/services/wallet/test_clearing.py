@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.kernel.outages import OutcomeUnknown
 from libs.ledger.postgres import PostgresLedger
 from libs.ledger.postgres import ddl as ledger_ddl
 from services.wallet.adapters.clearing import Clearing, Rules, TapFileAltered, TapFileUnknown, Upload
@@ -241,6 +242,17 @@ async def test_an_altered_file_under_a_known_number_is_refused(office: BackOffic
 async def test_a_file_that_never_came_is_not_known(office: BackOffice) -> None:
     with pytest.raises(TapFileUnknown):
         await office.clearing().upload("330900", "bus-company", 999_999)
+
+
+async def test_a_database_that_is_away_is_said_to_be_out_of_reach(office: BackOffice) -> None:
+    async with asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/nowhere", min_size=0) as away:
+        clearing = Clearing(away, office.schema, Marked(), Standing())
+        with pytest.raises(OutcomeUnknown):
+            await clearing.take(office.file(good(tap)), office.rules)
+        with pytest.raises(OutcomeUnknown):
+            await clearing.upload("330900", "bus-company", 1)
+        with pytest.raises(OutcomeUnknown):
+            await clearing.keep_terminals("330900", [(BUS, "bus-one", "bus", None)])
 
 
 class Killed(Exception):
