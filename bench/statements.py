@@ -52,7 +52,10 @@ def _account(holder: int) -> str:
 
 
 async def fill(dsn: str, postings: int) -> None:
-    """Books that have long been in use: every entry has a leg of a holder and one of a merchant, shard by shard."""
+    """Books that have long been in use: every entry has a leg of a holder and one of a merchant, shard by shard.
+
+    Indexes are made when all rows lie there.
+    """
     connection = await asyncpg.connect(dsn)
     holders = postings // LINES
     legs = (
@@ -60,6 +63,7 @@ async def fill(dsn: str, postings: int) -> None:
         "from generate_series(0, $1::bigint - 1) h, generate_series(1, $2::bigint) n"
     )
     try:
+        await connection.execute(WITHOUT_INDEXES)
         await connection.execute(
             "insert into wallet.entry select shard, position, 't/' || h || '/' || position, 'payment', '\\x00', now(), "
             "now(), array['online:' || lpad(h::text, 8, '0'), 'merchant:330900/zs-bus'], array[-1, 1], array[0, 0] "
@@ -67,7 +71,19 @@ async def fill(dsn: str, postings: int) -> None:
         await connection.execute(
             "insert into wallet.posting select 'online:' || lpad(h::text, 8, '0'), shard, position, 1, -1, 0 "
             f"from ({legs}) l", holders, LINES)  # fmt: skip
+        await connection.execute(INDEXES)
         await connection.execute("vacuum analyze")
         await connection.execute("checkpoint")
     finally:
         await connection.close()
+
+
+WITHOUT_INDEXES = """
+alter table wallet.entry drop constraint entry_pkey, drop constraint entry_reference;
+alter table wallet.posting drop constraint posting_pkey
+"""
+INDEXES = """
+set maintenance_work_mem = '1GB';
+alter table wallet.entry add primary key (shard, position), add constraint entry_reference unique (reference);
+alter table wallet.posting add primary key (account, shard, position, leg)
+"""

@@ -66,6 +66,7 @@ async def beside_pgledger(ground: Ground) -> Findings:
         dsn, bare = await ground.database("transfers"), await ground.database("bare")
         ledger = (await stack.enter_async_context(ground.platform(dsn))).ledger("wallet")
         await _open(ledger)
+        await _looked_over(dsn)  # As the peer is: whoever has books for a day has statistics of them.
         async with connections(bare) as pool:
             await pool.execute("create table moved (id bigint primary key, payer bigint, payee bigint, fen bigint)")
         peer = await _pgledger(ground)
@@ -106,6 +107,14 @@ async def _open(ledger: Ledger) -> None:
     for first in range(0, PAYERS, 500):
         some = range(first, min(first + 500, PAYERS))
         await asyncio.gather(*(_opened(ledger, nth) for nth in some))
+
+
+async def _looked_over(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("vacuum analyze")
+    finally:
+        await connection.close()
 
 
 async def _opened(ledger: Ledger, nth: int) -> None:
