@@ -19,9 +19,22 @@ from uuid import UUID
 from sqlalchemy import Table
 
 from libs.eventsourcing.memory import MemoryStore
-from libs.eventsourcing.store import Append, Doorbell, DueCommand, Outcome, Outgoing, Recorded, Replayed, Store
+from libs.eventsourcing.store import (
+    Append,
+    Declined,
+    Doorbell,
+    DueCommand,
+    Outcome,
+    Outgoing,
+    Recorded,
+    Replayed,
+    Store,
+)
 from libs.kernel import Outage, OutcomeUnknown, Sealed
 from libs.kernel.clocks import Clock
+from libs.ledger import entry as books
+from libs.ledger.entry import Audit, Balance, Booked, Ledger, Posted, Standing
+from libs.ledger.memory import MemoryLedger
 from libs.messaging.bus import Bus, Feed, Letter, Slot, partition_of
 from libs.messaging.inlet import Inlet
 from libs.messaging.memory import MemoryBus
@@ -177,6 +190,10 @@ class WatchedStore(MemoryStore):
         return list(self._dues.values())
 
 
+class WatchedLedger(WatchedStore, MemoryLedger):
+    """The same for a store that keeps books: what was booked is seen with the facts that it was booked with."""
+
+
 class WatchedNotebook(MemoryNotebook):
     """A notebook that shows every page to the witness in the instant in which it is written."""
 
@@ -328,6 +345,44 @@ class StoreLine(Line):
 
     def on_append(self, wake: Callable[[], None]) -> None:
         self._bell.add(wake)
+
+
+class LedgerLine(StoreLine):
+    """`Ledger` at the other end of a line."""
+
+    def __init__(self, process: "Process", ledger: Ledger, to: str) -> None:
+        super().__init__(process, ledger, to)
+        self._ledger = ledger
+
+    async def post(self, wanted: books.Post) -> Posted | Declined:
+        return await self.write(lambda: self._ledger.post(wanted), OutcomeUnknown)
+
+    async def balances(self, accounts: Sequence[str]) -> Mapping[str, Balance]:
+        await self.way()
+        return await self._ledger.balances(accounts)
+
+    async def standing(self, account: str) -> Standing | None:
+        await self.way()
+        return await self._ledger.standing(account)
+
+    async def statement(self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[books.Line]:
+        await self.way()
+        return await self._ledger.statement(account, after, limit)
+
+    async def journal(self, shard: int, after: int, limit: int) -> Sequence[Booked]:
+        await self.way()
+        return await self._ledger.journal(shard, after, limit)
+
+    async def fold(self, limit: int) -> int:
+        return await self.write(lambda: self._ledger.fold(limit))
+
+    async def audit(self) -> Audit:
+        await self.way()
+        return await self._ledger.audit()
+
+    async def audit_after(self, marks: Mapping[int, int], suspects: Sequence[str], limit: int) -> Audit:
+        await self.way()
+        return await self._ledger.audit_after(marks, suspects, limit)
 
 
 class BusLine(Line):
@@ -563,8 +618,8 @@ class World:
         self._cut: dict[tuple[str, str], float] = {}
         self._journal: deque[tuple[float, str, str]] = deque(maxlen=400)
 
-    def add_service(self, service: str) -> None:
-        self.stores[service] = WatchedStore(service, self.machine, self.witness)
+    def add_service(self, service: str, store: type[WatchedStore] = WatchedStore) -> None:
+        self.stores[service] = store(service, self.machine, self.witness)
         self.rows[service] = MemoryRows()
         self.notebooks[service] = WatchedNotebook(service, self.rows[service], self.witness)
 

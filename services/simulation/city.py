@@ -1,4 +1,4 @@
-"""The four services of the city on a world that misbehaves: how they are built, killed, built again, and judged."""
+"""The services of the city on a world that misbehaves: how they are built, killed, built again, and judged."""
 
 import asyncio
 import sys
@@ -34,6 +34,7 @@ from libs.testing.loop import AsleepForEver
 from libs.testing.simulation import (
     BusLine,
     Crew,
+    LedgerLine,
     Line,
     NotebookLine,
     Process,
@@ -41,6 +42,8 @@ from libs.testing.simulation import (
     StoreLine,
     VaultLine,
     Violation,
+    WatchedLedger,
+    WatchedStore,
     World,
 )
 from libs.vault.crypto import KEY_BYTES, Key
@@ -51,7 +54,8 @@ from services.notice.ports import Sent, TurnedDown
 from services.simulation.oracle import Oracle, reactions_of
 from services.simulation.people import People
 
-SERVICES = ("identity", "issuance", "loss", "notice")
+SERVICES = ("identity", "issuance", "loss", "notice", "wallet")
+KEEPS_BOOKS = ("wallet",)
 BEGINS = datetime(2026, 9, 1, 1, 30, tzinfo=UTC)  # A month before the National Day holidays.
 HORIZON = timedelta(days=300)  # Longer than any card is kept at an outlet, shorter than any card is valid.
 
@@ -72,7 +76,7 @@ class Doors:
 
         return keep
 
-    post = get
+    post = put = get
 
 
 class MemoryMasterKey:
@@ -163,7 +167,7 @@ class City(World):
         super().__init__(seed, BEGINS, self.oracle)
         self.oracle.world = self
         for service in SERVICES:
-            self.add_service(service)
+            self.add_service(service, WatchedLedger if service in KEEPS_BOOKS else WatchedStore)
         self.randomness = Random(f"randomness {seed}").randbytes
         self.packs = packs()
         self.vault = MemoryVault(MemoryMasterKey(self.randomness(KEY_BYTES)), self.randomness, self.machine)
@@ -172,6 +176,12 @@ class City(World):
         self.built: dict[str, Service] = {}
         self.leases: dict[str, tuple[str, float]] = {}
         self.boots = 0
+
+    def books(self, service: str) -> WatchedLedger:
+        """The store of a service that keeps books."""
+        store = self.stores[service]
+        assert isinstance(store, WatchedLedger)
+        return store
 
     # --- processes ---
 
@@ -197,6 +207,7 @@ class City(World):
             bus=BusLine(process, self.post),
             fingerprint_key=b"k" * 32,
             store=lambda service: StoreLine(process, self.stores[service], f"the store of {service}"),
+            ledger=lambda service: LedgerLine(process, self.books(service), f"the store of {service}"),
             rows=lambda service: RowsLine(process, self.rows[service], f"the store of {service}"),
             notebook=lambda service: NotebookLine(process, self.notebooks[service], f"the store of {service}"),
             leases=MemoryLeases(self.loop.time, f"{name}, boot {self.boots}", self.leases),
@@ -273,6 +284,8 @@ class City(World):
         while hours := [hour for store in self.stores.values() if (hour := await store.next_due()) and hour <= end]:
             await self.move_city_time(min(hours))
             await self._until_quiet()
+        await self.people.show_their_chips()
+        await self._until_quiet()
         await self._judge()
 
     def _look_at_desk(self, stream: str, facts: Sequence[Any]) -> Any:
@@ -329,6 +342,7 @@ class City(World):
         self._judge_holdings()
         self._judge_batches()
         self._judge_notices()
+        await self._judge_money()
         self.people.judge()
         await self._judge_read_models()
 
@@ -385,6 +399,30 @@ class City(World):
             kind = type(state).__name__
             must(kind in ("Told", "Failed"), "liveness", f"{notice} is still {kind}")
             must(rung[notice] == (kind == "Told"), "INV-13", f"{notice} is {kind} and has rung {rung[notice]} times")
+
+    async def _judge_money(self) -> None:
+        """Nothing is held or waits any more, every purse goes by what the others know, and the books agree."""
+        must, books = self.oracle.must, self.oracle.books
+        for holding, purse in self._states("wallet", "purse"):
+            cards, lost = self.oracle.cards[holding], self.oracle.loss.get(holding)
+            present = purse.card.card_id if purse.card else ""
+            if present:
+                must(present == cards.live or present in cards.ended, "liveness", f"{holding}: {present} is in use")
+                must((purse.ended_at is None) == bool(cards.live), "liveness", f"{holding}: {purse.ending or 'lives'}")
+            must(
+                not purse.cooling and not purse.loads, "INV-12", f"{holding} still waits: {purse.cooling} {purse.loads}"
+            )
+            for card in purse.settled:
+                left = books.balances[f"purse:{card}"]
+                must(not left, "INV-12", f"{left} fen stay behind on {card}, whose chip was settled")
+            if lost is not None and present == lost.card and lost.standing == "none":
+                must(not purse.frozen(self.city.now()), "INV-8", f"{present} is frozen, and no report stands")
+        for account, held in books.held.items():
+            must(not held, "holds", f"{held} fen of {account} are held for ever")
+        loads = {account: fen for account, fen in books.balances.items() if account.endswith("/loads") and fen}
+        must(not loads, "INV-3", f"paid, and neither on a chip nor given back: {loads}")
+        audit = await self.books("wallet").audit()
+        must(not (audit.unbalanced or audit.drifted or audit.gaps), "INV-6", f"the auditor finds {audit}")
 
     async def _judge_read_models(self) -> None:
         """Rebuild log and read models from the stores alone, and compare."""
@@ -501,6 +539,8 @@ _DATA_ROOMS = (
     ("services.issuance.wiring", "IssuanceBylaws"),
     ("services.loss.wiring", "LossBylaws"),
     ("services.notice.wiring", "PackTexts"),
+    ("services.wallet.wiring", "WalletBylaws"),
+    ("services.wallet.wiring", "FareBylaws"),
 )
 
 

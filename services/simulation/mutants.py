@@ -19,6 +19,8 @@ from libs.eventsourcing.desk import Desk
 from libs.eventsourcing.memory import MemoryStore
 from libs.eventsourcing.store import Append, Outcome
 from libs.kernel import Outage
+from libs.ledger.entry import Entry
+from libs.ledger.memory import MemoryLedger
 from libs.messaging.bus import Letter, topic_of
 from libs.messaging.message import Message
 from libs.messaging.notebook import Overtaken
@@ -36,6 +38,8 @@ from services.notice.courier import Courier
 from services.notice.domain.commands import BeginSending
 from services.notice.domain.events import Letter as Note
 from services.simulation.city import City, Plant, Run, simulate
+from services.wallet.domain.purse import decider as purse
+from services.wallet.domain.purse import state as purses
 
 SEEDS_MAX = 60
 
@@ -279,6 +283,19 @@ async def _send_before_recording(self: Courier, errand: Any, due: Any) -> None:
 
 _set_out = Courier._set_out
 
+
+# --- money ---
+
+
+def _judge_references_alone(self: MemoryLedger, entries: Sequence[Entry], _at: Any) -> Any:
+    """Whoever asks for money gets it, whether it is there or not."""
+    return _judge(
+        self, [replace(one, postings=tuple(replace(leg, guard=None) for leg in one.postings)) for one in entries], _at
+    )
+
+
+_judge = MemoryLedger._judge
+
 BUGS = (
     Bug("the store does not check the version", _patched(MemoryStore, "append", _append_without_version_check)),
     Bug("command ids are forgotten", _without_command_ids),
@@ -298,6 +315,11 @@ BUGS = (
     Bug("a replacement is two facts", _patched(holding, "hand_over", _two_facts)),
     Bug("the courier repeats blindly", _patched(Courier, "_find_out", _find_out_blindly)),
     Bug("the courier sends before it records", _patched(Courier, "_set_out", _send_before_recording)),
+    Bug("the books look at references alone", _patched(MemoryLedger, "_judge", _judge_references_alone)),
+    Bug("money stays stopped after its report", _patched(purse, "release", lambda _asked, _purse: [])),
+    Bug(
+        "an expired load is found on a chip that never had it", _patched(purses, "_not_disproved", lambda lost, _: lost)
+    ),
 )
 
 POSTGRES = "tests/libs/eventsourcing/test_store_postgres.py"

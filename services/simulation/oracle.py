@@ -13,6 +13,7 @@ from libs.kernel.ids import derived
 from libs.messaging.message import Message
 from libs.messaging.notebook import Memory
 from libs.testing.simulation import Witness, World, moment_of
+from services.simulation.money import Books
 
 A_MILLISECOND = timedelta(milliseconds=1)
 
@@ -78,6 +79,7 @@ class Oracle(Witness):
         self.loss: dict[str, LossBook] = defaultdict(LossBook)
         self.cards: dict[str, CardBook] = defaultdict(CardBook)
         self.papers: dict[str, str] = {}
+        self.books = Books(self.must)
         self.facts = self.commands = self.checks = 0
         self.look_at_desk: Callable[[str, Sequence[Recorded]], Any] | None = None
         self.reactions: Mapping[str, Callable[[Message], Iterable[UUID]]] = {}
@@ -116,6 +118,10 @@ class Oracle(Witness):
                     self._at_the_holding(fact, data)
                 case "issuance", "application":
                     self._on_paper(fact.name, data)
+                case "wallet", _:
+                    self.books.told(fact, data)
+        if service == "wallet":
+            self.books.booked(wanted)
         if service == "loss" and facts:
             self._compare_desk(wanted.stream, facts)
 

@@ -29,6 +29,7 @@ from libs.vault.port import Erased
 from libs.web.call import CHANNELS, CallContext, Doors
 from libs.web.tokens import Caller
 from services.simulation.oracle import Oracle
+from services.simulation.payers import Payers
 
 if TYPE_CHECKING:
     from services.simulation.city import City
@@ -54,6 +55,7 @@ ANSWERED_THE_SAME = {
     "apply_for_a_card", "accept_an_application", "ask_for_what_is_missing",
     "bring_what_was_missing", "reject_an_application", "withdraw_an_application", "draw_a_batch", "order_a_batch",
     "read_a_return_file", "dispatch_a_batch", "count_a_batch_in", "register_a_person", "state_a_fact",
+    "pay_money_in", "take_a_top_up_back", "fetch_what_is_left",
 }  # fmt: skip
 
 
@@ -93,7 +95,7 @@ class Somebody:
 class People:
     """Everybody outside, and the book of what they were told."""
 
-    ACTS = 150
+    ACTS = 200
 
     def __init__(self, city: "City", oracle: Oracle) -> None:
         self._city, self._oracle = city, oracle
@@ -103,6 +105,7 @@ class People:
         self._book: list[Act] = []
         self._seats: dict[str, Any] = {}
         self._busy: set[asyncio.Task[Any]] = set()
+        self.books, self._payers = oracle.books, Payers(self)
         self._population = [
             Somebody(where, _id_card(nth))
             for nth, where in enumerate((ZHOUSHAN, ZHOUSHAN, WUXI, ZHOUSHAN)[: self.dice.randint(1, 4)])
@@ -202,6 +205,13 @@ class People:
         while self._busy:
             await asyncio.wait(list(self._busy))
 
+    async def show_their_chips(self) -> None:
+        """At the end every card that still works is read once more; by then nobody is unsure of any load."""
+        for one in self._population:
+            if one.holding and (card := self._oracle.cards[one.holding].live):
+                await self._payers.meet(one, card)
+                self._payers.judge(card)
+
     async def _something(self, one: Somebody) -> None:
         """Whatever makes sense for this person now, and sometimes what does not."""
         dice, twice = self.dice, self.dice.random() < 0.15
@@ -244,6 +254,7 @@ class People:
             return
         card = self.dice.choice(cards)
         yield 0.5, partial(self._look, one, card)
+        yield from self._payers.wishes(one, card)
         for weight, loss in zip(_WISHES[lost.standing if lost else "none"], _LOSSES, strict=True):
             yield weight, partial(loss, self, one, card)
 

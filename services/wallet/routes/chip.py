@@ -90,6 +90,5 @@ def chip(routes: APIRouter, hands: Hands) -> None:
             return MeetChip(holding_id=holding, card_id=CardId(card_id), counter=said.counter, at=at)
 
         purse = await hands.decide("purse", holding, ask, call)
-        return ContactView(
-            card_id=card_id, loads=[load_view(name, purse) for name, _, _ in purse.outcomes], pending=bool(purse.load)
-        )
+        loads = [load_view(name, purse) for name, _, _ in purse.outcomes]
+        return ContactView(card_id=card_id, loads=loads, pending=purse.load_of(CardId(card_id)) is not None)

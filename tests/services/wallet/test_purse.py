@@ -241,6 +241,21 @@ def test_a_chip_that_shows_an_expired_load_after_all_is_the_issuers_loss() -> No
     given(noted, opened, paid, uncertain, expired, late).when(replace(meet, at=AUTUMN)).then()
 
 
+def test_a_chip_that_counts_as_before_an_expired_load_never_took_it_and_the_next_count_is_another_loads() -> None:
+    second, read = replace(paid, load_id=NEXT_LOAD, at=AUTUMN), replace(meet, counter=8, at=AUTUMN)
+    given(noted, opened, paid, uncertain, expired, second).when(read).then(
+        replace(confirmed, load_id=NEXT_LOAD, how="counter", at=AUTUMN)
+    )
+
+
+def test_the_old_chips_load_waits_for_its_own_end_whatever_is_loaded_on_the_new_one() -> None:
+    new = replace(paid, load_id=NEXT_LOAD, card_id=NEXT_CARD)
+    given(noted, opened, paid, uncertain, succeeded, new).when(expire).then(expired)
+    given(noted, opened, paid, uncertain, succeeded, new).when(replace(meet, counter=8)).then(
+        replace(confirmed, how="counter")
+    )
+
+
 def test_an_outcome_of_a_load_that_nobody_paid_is_refused() -> None:
     given(noted, opened).when(loaded).refused(purses.LoadUnknown)
 
@@ -277,6 +292,18 @@ def test_while_a_terminal_is_silent_the_money_waits_but_not_for_ever() -> None:
     given(noted, opened, cooling, succeeded, extended).when(replace(silent, ends_at=at_last, at=at_last)).then(
         replace(settled, at=at_last)
     )
+
+
+def test_a_chip_with_a_load_that_nobody_knows_the_end_of_is_not_settled_before_that_has_ended() -> None:
+    begun = replace(cooling, ends_at=AUTUMN)
+    waits = CoolingExtended(holding_id=HERS, card_id=CARD, at=AUTUMN, ends_at=AUTUMN + timedelta(days=1))
+    given(noted, opened, paid, begun, succeeded).when(end_cooling).then(waits)
+    given(noted, opened, paid, begun, succeeded, expired).when(end_cooling).then(settled)
+
+
+def test_a_settled_chip_that_shows_an_expired_load_costs_nobody_anything() -> None:
+    facts = (noted, opened, paid, uncertain, expired, succeeded, settled)
+    given(*facts).when(replace(meet, at=AUTUMN)).then()
 
 
 def test_an_hour_that_was_put_off_strikes_nothing() -> None:
@@ -322,3 +349,10 @@ def test_an_end_is_heard_once() -> None:
     facts = purses.purses.decide(end, purses.purses.fold([noted, opened]))
     assert facts[0] == ended
     given(noted, opened, *facts).when(end).then()
+
+
+def test_a_new_card_after_the_last_one_has_ended_has_the_account_again_and_after_a_pay_out_opens_a_new_one() -> None:
+    again, open_again = replace(noted, card_id=NEXT_CARD), replace(open_it, card_id=NEXT_CARD)
+    given(noted, opened, ended, again).when(open_again).then()
+    given(noted, opened, ended, again).when(replace(pay_load, card_id=NEXT_CARD)).then(replace(paid, card_id=NEXT_CARD))
+    given(noted, opened, ended, paid_out, again).when(open_again).then(replace(opened, card_id=NEXT_CARD))

@@ -302,7 +302,10 @@ def fits_the_purse(fen: int, under: WalletBylaw) -> bool:
 
 
 def by_the_counter(card_id: CardId, asked: PayLoad | MeetChip, purse: Purse) -> Sequence[Event]:
-    """What the chip's load counter says about loads that nobody knew the end of: never charge again, read (3.4)."""
+    """What the chip's load counter says about loads that nobody knew the end of: never charge again, read (3.4).
+
+    A chip that was settled is loaded no more: what it took too late was given back long before, and is spent nowhere.
+    """
     found: list[Event] = [
         LoadFoundLate(
             load_id=late.load_id,
@@ -312,10 +315,10 @@ def by_the_counter(card_id: CardId, asked: PayLoad | MeetChip, purse: Purse) -> 
             at=asked.at,
         )
         for late in purse.expired
-        if late.card_id == card_id and after(late.counter) == asked.counter
+        if late.card_id == card_id and after(late.counter) == asked.counter and card_id not in purse.settled
     ]
-    load = purse.load
-    if load is None or load.card_id != card_id:
+    load = purse.load_of(card_id)
+    if load is None:
         return found
     if asked.counter == after(load.counter):
         return [*found, _confirmed(load, asked.holding_id, "counter", asked.at)]
@@ -331,8 +334,8 @@ def after(counter: int) -> int:
 
 def tell_outcome(asked: TellOutcome, purse: Purse) -> Sequence[Event]:
     """The terminal knows, or knows that it does not know; an outcome told twice is told once."""
-    load = purse.load
-    if load is None or load.load_id != asked.load_id:
+    load = purse.waiting(asked.load_id)
+    if load is None:
         if purse.outcome_of(asked.load_id) is None:
             raise LoadUnknown(load_id=asked.load_id)
         return []
@@ -358,8 +361,8 @@ def meet(asked: MeetChip, purse: Purse) -> Sequence[Event]:
 
 def expire_load(asked: ExpireLoad, purse: Purse) -> Sequence[Event]:
     """Every paid load ends confirmed or given back, and there is no third end after its last hour (INV-3)."""
-    load = purse.load
-    if load is None or load.load_id != asked.load_id:
+    load = purse.waiting(asked.load_id)
+    if load is None:
         return []
     return [_reversed(load, asked.holding_id, "expired", asked.expires_at)]
 
@@ -390,13 +393,17 @@ def _reversed(load: Load, holding: HoldingId, how: str, at: datetime) -> LoadRev
 
 
 def end_cooling(asked: EndCooling, purse: Purse) -> Sequence[Event]:
-    """Once, and not before every terminal's batch is in or the longest upload delay is over (INV-12)."""
+    """Once, and not before every terminal's batch is in or the longest upload delay is over (INV-12).
+
+    A load of the chip that nobody knows the end of has to end first, or what it put there would stay behind.
+    """
     cooling = purse.cooling_of(asked.card_id)
     if cooling is None or cooling.ends_at != asked.ends_at:
         return []
     at = asked.at or asked.ends_at
-    if not asked.batches_in and at < cooling.latest_at:
-        ends_at = min(at + LOOK_AGAIN, cooling.latest_at)
+    loading = purse.load_of(asked.card_id) is not None
+    if loading or (not asked.batches_in and at < cooling.latest_at):
+        ends_at = at + LOOK_AGAIN if loading else min(at + LOOK_AGAIN, cooling.latest_at)
         return [CoolingExtended(holding_id=asked.holding_id, card_id=asked.card_id, at=at, ends_at=ends_at)]
     if not cooling.refunds:
         return [ChipForfeited(holding_id=asked.holding_id, card_id=asked.card_id, at=at)]

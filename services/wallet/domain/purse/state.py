@@ -83,8 +83,9 @@ class Cooling:
 class Purse:
     """All that the wallet knows about one holding, but for the money itself, which the books know.
 
-    `freeze` is the last report about the present card, or about a card that has not come to our ears yet. `load` is
-    paid and not yet known to be on the chip; `expired` are loads that were given back because nobody ever knew.
+    `freeze` is the last report about the present card, or about a card that has not come to our ears yet. `loads` are
+    paid and not yet known to be on their chip, one of a card at most; `expired` were given back because nobody ever
+    knew, and no contact with the chip has shown since that it never took them.
     """
 
     programme: str = ""
@@ -95,7 +96,7 @@ class Purse:
     freeze: Freeze | None = None
     ended_at: datetime | None = None
     ending: str = ""
-    load: Load | None = None
+    loads: tuple[Load, ...] = ()
     expired: tuple[Load, ...] = ()
     outcomes: tuple[tuple[LoadId, str, int], ...] = ()
     cooling: tuple[Cooling, ...] = ()
@@ -109,6 +110,14 @@ class Purse:
     def amount_of(self, load: LoadId) -> int | None:
         """What was paid in for this load, in fen."""
         return next((fen for known, _, fen in self.outcomes if known == load), None)
+
+    def load_of(self, card: CardId) -> Load | None:
+        """What was paid for this chip and is not yet known to be on it."""
+        return next((load for load in self.loads if load.card_id == card), None)
+
+    def waiting(self, load: LoadId) -> Load | None:
+        """This load, while nobody knows whether the chip has taken it."""
+        return next((one for one in self.loads if one.load_id == load), None)
 
     def cooling_of(self, card: CardId) -> Cooling | None:
         return next((one for one in self.cooling if one.card_id == card), None)
@@ -129,12 +138,13 @@ class Purse:
 
 def evolve(purse: Purse, fact: Event) -> Purse:
     match fact:
-        case CardNoted():
+        case CardNoted():  # Also a new first card, long after the last one has ended: the account is the holder's.
+            closed = purse.paid_out is not None
             return replace(
-                purse,
-                programme=fact.programme,
+                _with_card(purse, fact),
                 person_id=fact.person_id,
-                card=Card(card_id=fact.card_id, valid_to=fact.valid_to),
+                opened_at=None if closed else purse.opened_at,
+                paid_out=None,
             )
         case PurseOpened():
             return replace(purse, opened_at=fact.at, named=fact.named)
@@ -153,15 +163,7 @@ def evolve(purse: Purse, fact: Event) -> Purse:
             wakes = max(purse.freeze.at, fact.from_at or fact.at)  # Lifted before it began, it never begins.
             return replace(purse, freeze=replace(purse.freeze, until=wakes))
         case CardSucceeded():
-            kept = purse.freeze if purse.freeze is not None and purse.freeze.card_id == fact.card_id else None
-            return replace(
-                purse,
-                programme=fact.programme,
-                card=Card(card_id=fact.card_id, valid_to=fact.valid_to),
-                freeze=kept,
-                ended_at=None,
-                ending="",
-            )
+            return _with_card(purse, fact)
         case CardEnded():
             return replace(purse, ended_at=fact.at, ending=fact.reason)
         case LoadPaid():
@@ -174,19 +176,24 @@ def evolve(purse: Purse, fact: Event) -> Purse:
                 counter=fact.counter,
                 expires_at=fact.expires_at,
             )
-            return replace(_with_outcome(purse, fact.load_id, "pending", fact.amount_fen), load=load)
+            paid = _with_outcome(purse, fact.load_id, "pending", fact.amount_fen)
+            return replace(paid, loads=(*purse.loads, load), expired=_not_disproved(purse.expired, load))
         case LoadUncertain():
-            assert purse.load is not None
-            uncertain = replace(purse.load, uncertain=True)
-            return replace(_with_outcome(purse, fact.load_id, "uncertain"), load=uncertain)
+            uncertain = tuple(
+                replace(one, uncertain=one.uncertain or one.load_id == fact.load_id) for one in purse.loads
+            )
+            return replace(_with_outcome(purse, fact.load_id, "uncertain"), loads=uncertain)
         case LoadConfirmed():
-            return replace(_with_outcome(purse, fact.load_id, "confirmed"), load=None)
+            return replace(_with_outcome(purse, fact.load_id, "confirmed"), loads=_without(purse.loads, fact.load_id))
         case LoadReversed():
-            assert purse.load is not None
-            expired = (*purse.expired, purse.load) if fact.how == "expired" else purse.expired
-            return replace(_with_outcome(purse, fact.load_id, "reversed"), load=None, expired=expired)
+            lost = [one for one in purse.loads if one.load_id == fact.load_id and fact.how == "expired"]
+            return replace(
+                _with_outcome(purse, fact.load_id, "reversed"),
+                loads=_without(purse.loads, fact.load_id),
+                expired=(*purse.expired, *lost),
+            )
         case LoadFoundLate():
-            left = tuple(load for load in purse.expired if load.load_id != fact.load_id)
+            left = _without(purse.expired, fact.load_id)
             return replace(_with_outcome(purse, fact.load_id, "confirmed"), expired=left)
         case CoolingBegun():
             cooling = Cooling(
@@ -210,6 +217,22 @@ def evolve(purse: Purse, fact: Event) -> Purse:
             return replace(purse, paid_out=fact)
         case _:
             assert_never(fact)
+
+
+def _with_card(purse: Purse, fact: CardNoted | CardSucceeded) -> Purse:
+    """The account is used with this card from now on; of reports only one about this very card still counts."""
+    kept = purse.freeze if purse.freeze is not None and purse.freeze.card_id == fact.card_id else None
+    card = Card(card_id=fact.card_id, valid_to=fact.valid_to)
+    return replace(purse, programme=fact.programme, card=card, freeze=kept, ended_at=None, ending="")
+
+
+def _without(loads: tuple[Load, ...], load: LoadId) -> tuple[Load, ...]:
+    return tuple(one for one in loads if one.load_id != load)
+
+
+def _not_disproved(expired: tuple[Load, ...], load: Load) -> tuple[Load, ...]:
+    """A chip that counts as before an expired load never took it; the next count is this load's, not that one's."""
+    return tuple(one for one in expired if (one.card_id, one.counter) != (load.card_id, load.counter))
 
 
 OUTCOMES_KEPT = 20
