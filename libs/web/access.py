@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cedarpy import PolicySet, is_authorized
+import cedarpy
 from fastapi import Depends
 from fastapi.routing import APIRoute
 
@@ -28,7 +28,7 @@ class Access:
     """
 
     def __init__(self, rules: Iterable[str]) -> None:
-        self._rules = PolicySet.from_str("\n".join(rules))  # Reading them costs far more than a decision.
+        self._rules = cedarpy.PolicySet.from_str("\n".join(rules))  # Reading them costs far more than a decision.
         self._decide = lru_cache(maxsize=20_000)(self._ask_cedar)
 
     def allows(
@@ -68,7 +68,7 @@ class Access:
             "resource": 'Record::"record"',
             "context": {},
         }
-        answer = is_authorized(request, self._rules, entities)
+        answer = cedarpy.is_authorized(request, self._rules, entities)
         if answer.diagnostics.errors:
             raise RuntimeError(f"the access rules cannot be evaluated: {answer.diagnostics.errors}")
         return bool(answer.allowed)

@@ -20,6 +20,7 @@ from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import Agreements, Inlets, Intake
 from services.identity.adapters.kept_parts import KeptParts
 from services.identity.adapters.people import People
+from services.identity.adapters.programmes import Programmes
 from services.identity.contracts import TELLS
 from services.identity.domain.commands import AdmitFromRoll, Command, DestroyKey, JudgeEntitlements
 from services.identity.domain.decider import DataErased, person_desk
@@ -43,6 +44,7 @@ from services.identity.domain.state import Known, Person, Unknown
 from services.identity.projections import REMEMBERS, IdentityQuestions, project
 from services.identity.publishing import tell, tell_of_delivery, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
+from services.identity.routes.programmes import programmes_board
 from services.identity.routes.rolls import rolls as rolls_desk
 
 
@@ -152,6 +154,7 @@ def build(platform: Platform) -> Service:
     agreements, questions = Agreements(platform.packs), IdentityQuestions(platform.rows("identity"))
     intake = Intake(desks, people, sharing, agreements, platform.vault, platform.city)
     routes = router(desks, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions)
+    programmes_board(routes, Programmes(platform.packs), platform.packs, platform.city)
     rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, platform.city)
     inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
 

@@ -70,6 +70,7 @@ QUERIES = {
     "/v1/holdings": {"person_id": SOMEBODY},
     "/v1/organisations": {"city": ZHOUSHAN},
     "/v1/outlets": {"city": ZHOUSHAN},
+    "/v1/programmes": {"city": ZHOUSHAN},
     "/v1/commitment-letters/{programme}": {"city": ZHOUSHAN},
     "/v1/fares/{programme}": {"city": ZHOUSHAN, "service": "bus"},
     "/v1/cards/{card_id}/liability": {"function": "medical"},

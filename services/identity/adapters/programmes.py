@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.runtime.citypack import CityPack, CityPacks, Dated
+from libs.kernel.calendar import shanghai_day
+from libs.kernel.why import Said
+from libs.runtime.citypack import CityPack, CityPacks, Dated, Entry
 from services.identity.domain.endorsement import Endorsing, Later
 
 
@@ -30,13 +32,15 @@ class AgeBandData(_Data):
 class PlanData(_Data):
     """The plan that a region has to show before it issues cards."""
 
-    application_design: str
-    cost: str
-    information_collection: str
-    issuance: str
+    application_design: dict[str, str]
+    cost: dict[str, str]
+    information_collection: dict[str, str]
+    issuance: dict[str, str]
 
 
 class ConditionData(_Data):
+    """What must be true of a region before it issues cards, and whether it is."""
+
     condition: str
     met: bool
 
@@ -47,10 +51,12 @@ PUBLISHED: Mapping[str, Any] = {
     "endorsement": EndorsementData,
     "validity_by_age": list[AgeBandData],
     "security_rules": dict[str, str],
-    "process": list[str],
     "plan": PlanData,
     "checklist": list[ConditionData],
 }
+
+NAMED: Mapping[str, str] = {"services_offered": "service", "scenes": "scene", "checklist": "condition"}
+"""Whose entries are read by people, and so have names."""
 
 
 class Programmes:
@@ -68,10 +74,17 @@ class Programmes:
 
     def value(self, city: str, programme: str, name: str, moment: datetime) -> Any:
         """A published value as it holds at this moment; None if the city says nothing about it, or not yet."""
+        entry = self.entry(city, programme, name, moment)
+        return None if entry is None else entry.value
+
+    def entry(self, city: str, programme: str, name: str, moment: datetime) -> Entry[Any] | None:
+        """A published value with its basis and its day; None if the city says nothing about it, or not yet."""
         dated = self._dated[city, programme].get(name)
-        if dated is None or dated.begins_on > moment.date():
-            return None
-        return dated.at(moment)
+        return None if dated is None or dated.begins_on > shanghai_day(moment) else dated.entry_at(moment)
+
+    def named(self, city: str, kind: str, of: str) -> Said:
+        """What the city calls a `service`, a `scene` or a `condition`."""
+        return self._packs[city].named(kind, of)
 
     def title(self, city: str, programme: str) -> tuple[str, Mapping[str, str]]:
         """The programme's name among the programmes of the country, and its title in each language."""
@@ -97,8 +110,30 @@ class Programmes:
 
 
 def _published(pack: CityPack, programme: str) -> Mapping[str, Dated[Any]]:
-    return {
-        name: pack.dated(f"{programme}/programme.{name}", kind)
-        for name, kind in PUBLISHED.items()
-        if pack.has(f"{programme}/programme.{name}")
-    }
+    file = f"{programme}/programme"
+    found = {name: pack.dated(f"{file}.{name}", kind) for name, kind in PUBLISHED.items() if pack.has(f"{file}.{name}")}
+    for name, kind in NAMED.items():
+        for nth, entry in enumerate(found.get(name, ())):
+            for mth, one in enumerate(entry.value):
+                of = one.condition if isinstance(one, ConditionData) else one
+                if pack.named(kind, of).zh == of:
+                    words = f"the {kind} `{of}` has no name in zh and en; add it to `words` in city.yaml"
+                    raise pack.unfit(file, [name, nth, "value", mth], words)
+    _ready_before_it_opens(pack, file, found)
+    return found
+
+
+def _ready_before_it_opens(pack: CityPack, file: str, found: Mapping[str, Dated[Any]]) -> None:
+    """A programme with conditions has a plan, and meets them all on its first day. Raises PackUnfit."""
+    if "checklist" not in found:
+        return
+    opens = pack.dated(f"{file}.eligibility", str).begins_on
+    for name in ("plan", "checklist"):
+        if name not in found or found[name].begins_on > opens:
+            words = f"the programme opens on {opens} and has no {name} by then; write one, or open later"
+            raise pack.unfit(file, [name] if name in found else ["eligibility"], words)
+    nth, entry = max((at, one) for at, one in enumerate(found["checklist"]) if one.from_ <= opens)
+    for mth, one in enumerate(entry.value):
+        if not one.met:
+            words = f"the programme opens on {opens}, but {one.condition} is not met by then; meet it, or open later"
+            raise pack.unfit(file, ["checklist", nth, "value", mth], words)
