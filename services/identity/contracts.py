@@ -57,6 +57,8 @@ class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
     """The dated entry of the bylaws that put that text in force, with the row."""
     holds_until: datetime | None = None
     """When time alone will change this, if nobody says anything new."""
+    also: list[HoldingId] = []
+    """Holdings of entries that were merged into this one: what is held there stands by this verdict too."""
 
 
 class ContactGiven(Contract, type="identity.ContactGiven.v1"):
@@ -77,6 +79,27 @@ class PersonErased(Contract, type="identity.PersonErased.v1"):
     """A person's data can no longer be read by anybody."""
 
     person_id: PersonId
+    at: datetime
+
+
+class PersonsMerged(Contract, type="identity.PersonsMerged.v1"):
+    """Two people have found that several entries of the register are one person, who stands under `person_id`."""
+
+    person_id: PersonId
+    merged: list[PersonId]
+    """The entry that was merged, and after it those that had been merged into that one before."""
+    programmes: list[str]
+    """Under which something may be held; with an entry each makes a holding."""
+    at: datetime
+
+
+class PersonsParted(Contract, type="identity.PersonsParted.v1"):
+    """Two people have taken a merge back: the first of `parted` stands for itself again, and for the others in it."""
+
+    person_id: PersonId
+    """The person into whom it had been merged."""
+    parted: list[PersonId]
+    programmes: list[str]
     at: datetime
 
 
@@ -177,5 +200,5 @@ class RecordSettled(Contract, type="identity.RecordSettled.v1"):
 
 TELLS = (
     PersonRegistered, EntitlementJudged, ContactGiven, PersonErased, RollOpened, RollPageCarriedOut, DuplicateFound,
-    DuplicateSettled, RecordsTaken, RecordsAnnounced, RecordSettled,
+    DuplicateSettled, RecordsTaken, RecordsAnnounced, RecordSettled, PersonsMerged, PersonsParted,
 )  # fmt: skip

@@ -1,15 +1,25 @@
-"""What identity remembers of departments' deliveries, and how good a department's feed is."""
+"""What identity remembers of departments' deliveries, how good a feed is, and who has a card, as far as was heard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change, Put, Row, Rows
 from services.identity.contracts import RecordsAnnounced, RecordSettled, RecordsTaken
+from services.ids import HoldingId
+from services.issuance.contracts import (
+    CardActivated,
+    CardApproved,
+    CardCancelled,
+    CardReplaced,
+    CardUnclaimed,
+    CardWaiting,
+    NewCardDeclined,
+)
 
 metadata = MetaData()
 REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled)
@@ -30,6 +40,19 @@ delivery = Table(
     Column("announced", Integer),
 )
 
+# Which holdings have a card, and which one on its way; two persons who both have cannot be merged.
+held = Table(
+    "held",
+    metadata,
+    Column("holding_id", Text, primary_key=True),
+    Column("card_id", Text),
+    Column("coming", Boolean),
+)
+
+HEARS = (
+    CardWaiting, CardApproved, CardActivated, CardReplaced, CardCancelled, CardUnclaimed, NewCardDeclined,
+)  # fmt: skip
+
 
 def project(told: Contract, _message: Message) -> Iterator[Change]:
     """The changes that one message makes."""
@@ -43,6 +66,14 @@ def project(told: Contract, _message: Message) -> Iterator[Change]:
             yield Put(delivery, named | {"at": told.at})
         case RecordSettled():
             yield Put(delivery, {"delivery_id": told.delivery_id, "waiting": told.waiting})
+        case CardWaiting() | CardApproved():
+            yield Put(held, {"holding_id": told.holding_id, "coming": True})
+        case CardActivated() | CardReplaced():
+            yield Put(held, {"holding_id": told.holding_id, "card_id": told.card_id, "coming": False})
+        case CardCancelled():
+            yield Put(held, {"holding_id": told.holding_id, "card_id": "", "coming": False})
+        case CardUnclaimed() | NewCardDeclined():
+            yield Put(held, {"holding_id": told.holding_id, "coming": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +107,14 @@ class IdentityQuestions:
             delivery, order_by="at", descending=True, limit=limit, city=city, department=department
         )
         return list(found)
+
+    async def card_of(self, holdings: Iterable[HoldingId]) -> str:
+        """The card that one of these holdings has, or the holding that has one on its way; empty if none has."""
+        for holding in holdings:
+            row = await self._rows.one(held, holding_id=holding)
+            if row is not None and (row["card_id"] or row["coming"]):
+                return str(row["card_id"] or holding)
+        return ""
 
     async def quality(self, city: str, department: str) -> Quality:
         last = await self.deliveries(city, department)

@@ -12,9 +12,18 @@ from services.identity.domain.events import (
     EntitlementJudged,
     Event,
     FactStated,
+    MergeFailed,
+    MergeProposed,
+    NobodyTakenIn,
+    PartingProposed,
     PersonalDataRevealed,
     PersonErased,
+    PersonMerged,
+    PersonParted,
     PersonRegistered,
+    PersonReleased,
+    PersonTakenIn,
+    ProposalDeclined,
 )
 from services.identity.domain.roll import events as roll
 from services.ids import holding_id
@@ -51,11 +60,27 @@ def tell(fact: Event) -> Contract | None:
                 text=verdict.text,
                 ground=verdict.ground,
                 holds_until=verdict.holds_until,
+                also=[holding_id(entry, verdict.programme) for entry in fact.also],
             )
         case PersonErased():
             return told.PersonErased(person_id=fact.person_id, at=fact.at)
+        case PersonTakenIn():
+            return told.PersonsMerged(
+                person_id=fact.person_id,
+                merged=list(fact.brings.entries),
+                programmes=list(fact.programmes),
+                at=fact.at,
+            )
+        case PersonReleased():
+            return told.PersonsParted(
+                person_id=fact.person_id, parted=list(fact.entries), programmes=list(fact.programmes), at=fact.at
+            )
         case FactStated() | PersonalDataRevealed():
             return None  # What departments say, and who has looked, stays here.
+        case MergeProposed() | PartingProposed() | ProposalDeclined() | NobodyTakenIn() | MergeFailed():
+            return None  # What is not decided is nobody's business.
+        case PersonMerged() | PersonParted():
+            return None  # Told by the entry that remains, as soon as it has heard of it.
         case _:
             assert_never(fact)
 

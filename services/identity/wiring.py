@@ -19,6 +19,7 @@ from services.identity.adapters.carrier import Carrier
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import Agreements, Inlets, Intake
 from services.identity.adapters.kept_parts import KeptParts
+from services.identity.adapters.merges import Asked, Merges
 from services.identity.adapters.people import People
 from services.identity.adapters.programmes import Programmes
 from services.identity.contracts import TELLS
@@ -41,7 +42,7 @@ from services.identity.domain.roll.commands import CarryOutPage, ForgetPart
 from services.identity.domain.roll.decider import rolls
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Person, Unknown
-from services.identity.projections import REMEMBERS, IdentityQuestions, project
+from services.identity.projections import HEARS, REMEMBERS, IdentityQuestions, project
 from services.identity.publishing import tell, tell_of_delivery, tell_of_duplicate, tell_of_roll
 from services.identity.routes import router
 from services.identity.routes.programmes import programmes_board
@@ -113,6 +114,8 @@ def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desk
 
     async def brief(command: Any, person: Any, at: datetime) -> Any:
         """When verdicts are due, the city's tables are asked about the facts of the latest turn."""
+        if isinstance(command, Asked):
+            return await merges.brief(command, person, at)
         if isinstance(command, AdmitFromRoll) and isinstance(person, Known) and not command.verdicts:
             return await admitted(command, person, at)
         if not isinstance(command, JudgeEntitlements) or not isinstance(person, Known):
@@ -136,7 +139,9 @@ def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desk
         )
         return replace(command, at=at, verdicts=verdicts)
 
-    return Desks([PERSON, ROLL, DUPLICATE, DELIVERY], platform.store("identity"), platform.city, brief)
+    desks = Desks([PERSON, ROLL, DUPLICATE, DELIVERY], platform.store("identity"), platform.city, brief)
+    merges = Merges(people, eligibility, IdentityQuestions(platform.rows("identity")), desks["person"])
+    return desks
 
 
 def build(platform: Platform) -> Service:
@@ -153,7 +158,10 @@ def build(platform: Platform) -> Service:
 
     agreements, questions = Agreements(platform.packs), IdentityQuestions(platform.rows("identity"))
     intake = Intake(desks, people, sharing, agreements, platform.vault, platform.city)
-    routes = router(desks, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions)
+    merges = Merges(people, eligibility, questions, desks["person"])
+    routes = router(
+        desks, merges, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions
+    )
     programmes_board(routes, Programmes(platform.packs), platform.packs, platform.city)
     rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, platform.city)
     inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
@@ -178,6 +186,7 @@ def build(platform: Platform) -> Service:
         router=routes,
         access=files("services.identity").joinpath("access.cedar").read_text(),
         tells=TELLS,
+        hears=HEARS,
         project=project,
         remembers=REMEMBERS,
         performers={

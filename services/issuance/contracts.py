@@ -363,6 +363,18 @@ class CardExpired(Contract, type="issuance.CardExpired.v1"):
     at: datetime
 
 
+class HoldingPassedOn(Contract, type="issuance.HoldingPassedOn.v1"):
+    """What is held here is another entry's from now on: two entries were merged, or a merge was taken back."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    """Whose it is now."""
+    programme: str
+    lead: HoldingId | None
+    """The holding of the entry that remains; none where the entry stands for itself again."""
+    at: datetime
+
+
 class BatchOpened(Contract, type="issuance.BatchOpened.v1"):
     """Cards go into production together."""
 
@@ -396,5 +408,5 @@ TELLS = (
     ReviewAsked, ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved,
     NewCardDeclined, CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed,
     CaseOpened, CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned,
-    CardActivated, CardReplaced, CardCancelled, CardExpired, BatchOpened, BatchReturned, BatchReceived,
+    CardActivated, CardReplaced, CardCancelled, CardExpired, HoldingPassedOn, BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

@@ -247,6 +247,16 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
             return told.CardExpired(
                 holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
             )
+        case holding.HoldingPassedOn():
+            return told.HoldingPassedOn(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                lead=fact.lead,
+                at=fact.at,
+            )
+        case holding.HoldingJoined() | holding.HoldingLeft() | holding.HoldingEmptied():
+            return None  # How two holdings of one person come to terms is told by what becomes of their cards.
         case holding.VerdictNoted() | holding.IssueProposed() | holding.ReissueJoined():
             return None
         case holding.SeatDeclined() | holding.PlasticRecalled():

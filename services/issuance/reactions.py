@@ -1,9 +1,17 @@
 """What issuance does whenever somebody else has done something."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from services.identity.contracts import EntitlementJudged, PersonErased, PersonRegistered
-from services.issuance.domain.holding.commands import Command, EndCard, NoteVerdict, OrderNewCard
+from services.identity.contracts import (
+    EntitlementJudged,
+    PersonErased,
+    PersonRegistered,
+    PersonsMerged,
+    PersonsParted,
+)
+from services.ids import holding_id
+from services.issuance.domain.holding.commands import Command, EndCard, NoteVerdict, OrderNewCard, PassHoldingOn
 from services.issuance.domain.holding.events import FunctionGrant, Kind
 from services.loss.contracts import (
     CallKept,
@@ -22,7 +30,7 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
     missing = f"; one of these would do: {', '.join(told.missing)}" if told.missing else ""
     may_apply = told.granted if told.may_apply is None else told.may_apply
     not_now = told.granted and not may_apply
-    yield NoteVerdict(
+    noted = NoteVerdict(
         holding_id=told.holding_id,
         person_id=told.person_id,
         programme=told.programme,
@@ -39,6 +47,34 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
         edition=told.bylaws,
         missing=tuple(told.missing),
     )
+    yield noted
+    for holding in told.also:  # A roll brings its card to the entry that remains.
+        yield replace(noted, holding_id=holding, outlet="")
+
+
+def when_persons_are_merged_pass_their_holdings_on(told: PersonsMerged) -> Iterator[Command]:
+    """What was held under the merged entries is one person's, and so is the rule of one card of a product."""
+    for entry in told.merged:
+        for programme in told.programmes:
+            yield PassHoldingOn(
+                holding_id=holding_id(entry, programme),
+                person_id=told.person_id,
+                programme=programme,
+                lead=holding_id(told.person_id, programme),
+                at=told.at,
+            )
+
+
+def when_a_merge_is_taken_back_return_their_holdings(told: PersonsParted) -> Iterator[Command]:
+    """The first stands for itself again, and for those that had been merged into it before."""
+    own, *others = told.parted
+    for programme in told.programmes:
+        mine = holding_id(own, programme)
+        yield PassHoldingOn(holding_id=mine, person_id=own, programme=programme, lead=None, at=told.at)
+        for entry in others:
+            yield PassHoldingOn(
+                holding_id=holding_id(entry, programme), person_id=own, programme=programme, lead=mine, at=told.at
+            )
 
 
 def when_a_reissue_is_ordered_make_a_new_card(told: ReissueOrdered) -> Iterator[Command]:
@@ -62,6 +98,8 @@ def when_a_card_is_cancelled_end_it(told: CancellationOrdered) -> Iterator[Comma
 
 REACTIONS = (
     when_identity_has_judged_note_the_verdict,
+    when_persons_are_merged_pass_their_holdings_on,
+    when_a_merge_is_taken_back_return_their_holdings,
     when_a_reissue_is_ordered_make_a_new_card,
     when_a_replacement_is_ordered_make_a_new_card,
     when_a_card_is_cancelled_end_it,
@@ -70,6 +108,8 @@ HEARS = (
     PersonRegistered,
     PersonErased,
     EntitlementJudged,
+    PersonsMerged,
+    PersonsParted,
     CardStopped,
     CardWoken,
     LapseApproaching,

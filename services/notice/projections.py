@@ -11,7 +11,8 @@ from sqlalchemy import Column, DateTime, MetaData, Table, Text
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change, Drop, Put
-from services.identity.contracts import ContactGiven, PersonErased
+from services.identity.contracts import ContactGiven, PersonErased, PersonsMerged, PersonsParted
+from services.ids import holding_id
 from services.issuance.contracts import ApplicationSubmitted, CardActivated, CardApproved
 from services.notice.domain.commands import TellHolder
 
@@ -33,7 +34,15 @@ NOTICE = Table(
     Column("at", DateTime(timezone=True)),
 )
 
-LEARNS_FROM = (ContactGiven, PersonErased, ApplicationSubmitted, CardApproved, CardActivated)
+LEARNS_FROM = (
+    ContactGiven,
+    PersonErased,
+    ApplicationSubmitted,
+    CardApproved,
+    CardActivated,
+    PersonsMerged,
+    PersonsParted,
+)
 
 
 def projection(
@@ -48,6 +57,15 @@ def projection(
                 yield Put(CONTACT, contact)
             case PersonErased():
                 yield Drop(CONTACT, {"person_id": told.person_id})
+            case PersonsMerged():
+                for entry in told.merged:
+                    for programme in told.programmes:
+                        row = {"holding_id": holding_id(entry, programme), "person_id": told.person_id}
+                        yield Put(HOLDER, row)
+            case PersonsParted():
+                for entry in told.parted:
+                    for programme in told.programmes:
+                        yield Put(HOLDER, {"holding_id": holding_id(entry, programme), "person_id": told.parted[0]})
             case ApplicationSubmitted() | CardApproved() | CardActivated():
                 yield Put(HOLDER, {"holding_id": told.holding_id, "person_id": told.person_id})
         for wanted in whenever[type(told)](told) if type(told) in whenever else ():

@@ -29,7 +29,6 @@ WANTED = {
 """What R169 and the city's own controls want two people for, by the name under which a service declares it."""
 
 NOT_BUILT = {
-    "merge two persons": "two persons cannot be merged yet",
     "replace a key": "keys are replaced outside the platform",
 }
 """Acts that nobody at all can do yet, and so nobody alone. Whoever builds one declares it and takes its line away."""

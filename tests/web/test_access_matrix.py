@@ -87,6 +87,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/facts": {"document": PASSPORT, "fact": "hukou", "valid_from": "2020-01-01", "reference": "R-1"},
     "/v1/persons/{person_id}/reveals": {"reason": "holder_asks"},
     "/v1/persons/{person_id}/erasures": {"reason": "own_request"},
+    "/v1/persons/{person_id}/merge-proposals": {
+        "into": SOMEBODY, "reason": "registered_twice", "reference": "F-1",
+    },
+    "/v1/persons/{person_id}/parting-proposals": {"reason": "two_persons", "reference": "F-2"},
+    "/v1/persons/{person_id}/approvals": {"proposal_id": "somebody's"},
+    "/v1/persons/{person_id}/objections": {"proposal_id": "somebody's"},
     "/v1/applications": {
         "person_id": SOMEBODY, "programme": "citizen-card", "documents": ["id_card"], "portrait": "AAAA",
     },

@@ -15,6 +15,7 @@ from libs.kernel.ids import city_of, derived
 from libs.runtime.service import Desks
 from services.identity.adapters.bylaws import DataSharing, MassIssues
 from services.identity.adapters.eligibility import Eligibility
+from services.identity.adapters.merges import entry_now
 from services.identity.adapters.people import People
 from services.identity.adapters.roll_files import Fault, Page, Reading, Row, quoted
 from services.identity.domain.bylaw import MassIssue
@@ -28,7 +29,7 @@ from services.identity.domain.roll.commands import NotePage
 from services.identity.domain.roll.decider import left_out
 from services.identity.domain.roll.events import Outcome, RowVerdict
 from services.identity.domain.roll.state import Roll
-from services.identity.domain.state import Known, Person
+from services.identity.domain.state import Known, Merged, Person
 from services.ids import PersonId, RollId, case_id, person_id
 
 _CHANNEL = "roll"
@@ -242,7 +243,12 @@ class Carrier:
             return
         errand = sheet.errand
         standings = await self._persons.standings([person for _, person in known])
-        states = [standing.state for standing in standings]
+        states = [one.state.was if isinstance(one.state, Merged) else one.state for one in standings]
+        stands = {
+            one.state.person_id: await entry_now(self._person_of, one.state.into)
+            for one in standings
+            if isinstance(one.state, Merged)
+        }
         living = [person for person in states if isinstance(person, Known)]
         told = await self._people.who_many(living)
         who: Mapping[str, tuple[str, str] | None] = {
@@ -265,7 +271,7 @@ class Carrier:
                 sheet.say(row.line, Outcome.REJECTED, "row", "twice-in-roll")
             else:
                 command = AdmitFromRoll(
-                    person_id=holder,
+                    person_id=stands.get(holder, holder),
                     at=sheet.at,
                     statements=self._said(sheet, row),
                     roll_id=errand.roll_id,
@@ -276,6 +282,9 @@ class Carrier:
                 )
                 wishes.append((row, command))
         await self._hand_in(sheet, wishes, Outcome.NOTED)
+
+    async def _person_of(self, person_id: str) -> Person:
+        return (await self._persons.standing(person_id)).state
 
     async def _report(self, sheet: _Sheet, row: Row, person: Known, why: Why) -> None:
         errand = sheet.errand

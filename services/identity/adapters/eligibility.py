@@ -118,6 +118,10 @@ class Eligibility:
         """The verdict without its sources: the same for all whom the tables cannot tell apart, and asked once."""
         return self._bare(city, programme, now).verdict
 
+    def programmes(self, city: str) -> Sequence[str]:
+        """The programmes of a city, the principal one first."""
+        return self._programmes[city]
+
     def opens_at(self, city: str, programme: str) -> datetime:
         """The first moment at which somebody can be eligible."""
         return morning_of(max(dated.begins_on for dated in self._dated[city, programme]))

@@ -26,6 +26,7 @@ from libs.runtime.service import Desks
 from libs.vault.port import Vault
 from libs.web.problems import faults_in
 from services.identity.adapters.bylaws import DataSharing
+from services.identity.adapters.merges import entry_now
 from services.identity.adapters.people import People
 from services.identity.adapters.records import FactBody, document_of
 from services.identity.domain.commands import StateFact
@@ -178,10 +179,14 @@ class Intake:
             person = await self._people.find(batch.city, document)
             if person is None:
                 raise PersonUnknown
+            person = await entry_now(self._person_of, person)
             await self._state(batch, person, said, self._order_of(batch, row, order))
         except Refused as refused:
             return refused
         return None
+
+    async def _person_of(self, person_id: str) -> Person:
+        return (await self._desks["person"].standing(person_id)).state  # type: ignore[no-any-return]
 
     async def _state(self, batch: Batch, person: PersonId, said: FactBody, order: Order) -> None:
         may_state = self._sharing.facts_of(batch.city, batch.department)

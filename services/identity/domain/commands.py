@@ -3,8 +3,9 @@
 from datetime import date, datetime
 
 from libs.kernel import command
+from libs.kernel.foureyes import FourEyes, Hand, ProposalId
 from services.identity.domain.documents import Kind
-from services.identity.domain.events import Particulars, Statement, Verdict
+from services.identity.domain.events import Particulars, Statement, TakenIn, Verdict
 from services.ids import PersonId, RollId
 
 
@@ -76,11 +77,12 @@ class RevealPersonalData:
 
 @command
 class ErasePerson:
-    """Nobody shall be able to read who this person was."""
+    """Nobody shall be able to read who this person was; `with_` is the one into whom this entry was merged."""
 
     person_id: PersonId
     at: datetime
     reason: str
+    with_: PersonId | None = None
 
 
 @command
@@ -90,4 +92,104 @@ class DestroyKey:
     person_id: PersonId
 
 
-Command = RegisterPerson | StateFact | JudgeEntitlements | AdmitFromRoll | RevealPersonalData | ErasePerson | DestroyKey
+@command
+class ProposeMerge:
+    """Somebody has found that two entries are one person, of whom `into` shall remain.
+
+    `into_stands` (whether that one can take somebody in) and `clash` (two cards of one product that they would then
+    have) are added when it is handled.
+    """
+
+    person_id: PersonId
+    into: PersonId
+    reason: str
+    reference: str
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+    into_stands: bool = False
+    clash: tuple[str, ...] = ()
+
+
+@command
+class ProposeParting:
+    """Somebody has found that a merge was a mistake; `into_stands` is added when it is handled."""
+
+    person_id: PersonId
+    reason: str
+    reference: str
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+    into_stands: bool = False
+
+
+@command
+class ApproveProposal:
+    """Another person has looked too; `into_stands` and `clash` are added when it is handled."""
+
+    person_id: PersonId
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+    into_stands: bool = False
+    clash: tuple[str, ...] = ()
+
+
+@command
+class DeclineProposal:
+    """Somebody says no to what was proposed, or takes it back."""
+
+    person_id: PersonId
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+
+
+@command
+class TakeIn:
+    """Another entry was merged into this one, by these two people; verdicts are added when it is handled."""
+
+    person_id: PersonId
+    merged: PersonId
+    brings: TakenIn
+    eyes: FourEyes
+    at: datetime
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@command
+class StayAsYouWere:
+    """The one into whom this entry was merged is not there any more."""
+
+    person_id: PersonId
+    into: PersonId
+    at: datetime
+
+
+@command
+class Release:
+    """A merge into this entry was taken back; verdicts are added when it is handled."""
+
+    person_id: PersonId
+    parted: PersonId
+    at: datetime
+    verdicts: tuple[Verdict, ...] = ()
+
+
+Command = (
+    RegisterPerson
+    | StateFact
+    | JudgeEntitlements
+    | AdmitFromRoll
+    | RevealPersonalData
+    | ErasePerson
+    | DestroyKey
+    | ProposeMerge
+    | ProposeParting
+    | ApproveProposal
+    | DeclineProposal
+    | TakeIn
+    | StayAsYouWere
+    | Release
+)

@@ -5,38 +5,58 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
+from libs.kernel import Decider, Due, Forbidden, Missing, Unfit
+from libs.kernel.foureyes import TwoPeople
 from services.identity.domain.commands import (
     AdmitFromRoll,
+    ApproveProposal,
     Command,
+    DeclineProposal,
     DestroyKey,
     ErasePerson,
     JudgeEntitlements,
+    ProposeMerge,
+    ProposeParting,
     RegisterPerson,
+    Release,
     RevealPersonalData,
     StateFact,
+    StayAsYouWere,
+    TakeIn,
 )
 from services.identity.domain.events import (
     ContactGiven,
     EntitlementJudged,
     Event,
     FactStated,
+    MergeFailed,
+    NobodyTakenIn,
     PersonalDataRevealed,
     PersonErased,
+    PersonMerged,
+    PersonParted,
     PersonRegistered,
+    PersonTakenIn,
     RollRow,
     Statement,
     Verdict,
 )
-from services.identity.domain.state import Erased, Known, Person, Unknown, evolve
+from services.identity.domain.merging import (
+    DataErased,
+    MergedAway,
+    PersonUnknown,
+    approve,
+    decline,
+    known_here,
+    propose_merge,
+    propose_parting,
+    release,
+    stay_as_you_were,
+    take_in,
+)
+from services.identity.domain.state import Erased, Known, Merged, Person, Unknown, evolve
 
-
-class PersonUnknown(Missing):
-    """We know nobody by this; compare it with the document, or register the person first."""
-
-
-class DataErased(Clash):
-    """The data of this person were erased and nobody can read them; register the person again if they come back."""
+__all__ = ["DataErased", "MergedAway", "PersonUnknown"]  # Said wherever a person is asked for.
 
 
 class FactNotYours(Forbidden):
@@ -67,6 +87,20 @@ def decide(command: Command, person: Person) -> Sequence[Event]:
             return erase(command, person)
         case DestroyKey():
             return []  # Carried out in the vault; here it has been decided already.
+        case ProposeMerge():
+            return propose_merge(command, person)
+        case ProposeParting():
+            return propose_parting(command, person)
+        case ApproveProposal():
+            return approve(command, person)
+        case DeclineProposal():
+            return decline(command, person)
+        case TakeIn():
+            return take_in(command, person)
+        case StayAsYouWere():
+            return stay_as_you_were(command, person)
+        case Release():
+            return release(command, person)
         case _:
             assert_never(command)
 
@@ -90,8 +124,8 @@ def register(asked: RegisterPerson, person: Person) -> Sequence[Event]:
                     language=asked.language,
                 ),
             ]
-        case Known():
-            return []
+        case Known() | Merged():
+            return []  # Who was merged into another stands there.
         case Erased():
             raise DataErased
         case _:
@@ -100,7 +134,7 @@ def register(asked: RegisterPerson, person: Person) -> Sequence[Event]:
 
 def state_fact(asked: StateFact, person: Person) -> Sequence[Event]:
     """Each department speaks for itself, and only about what is its own to say."""
-    known = _known(person)
+    known = known_here(person)
     if asked.fact not in asked.may_state:
         facts = ", ".join(sorted(asked.may_state)) or "nothing"
         raise FactNotYours(department=asked.department, fact=asked.fact, facts=facts)
@@ -126,11 +160,11 @@ def judge(asked: JudgeEntitlements, person: Person) -> Sequence[Event]:
     match person:
         case Known():
             return [
-                EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict)
+                EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict, also=person.also)
                 for verdict in asked.verdicts
                 if not _same(verdict, person.verdict(verdict.programme))
             ]
-        case Unknown() | Erased():
+        case Unknown() | Merged() | Erased():
             return []
         case _:
             assert_never(person)
@@ -158,6 +192,8 @@ def admit_from_roll(asked: AdmitFromRoll, person: Person) -> Sequence[Event]:
             assert isinstance(known, Known)
         case Known():
             before, known = [], person
+        case Merged(into=into):
+            raise MergedAway(person_id=into)
         case Erased():
             raise DataErased
         case _:
@@ -172,25 +208,31 @@ def admit_from_roll(asked: AdmitFromRoll, person: Person) -> Sequence[Event]:
     for verdict in asked.verdicts:
         brings_a_card = verdict.programme == asked.programme and verdict.granted
         if brings_a_card and known.row != row:
-            judged.append(EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict, row=row))
+            judged.append(
+                EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict, row=row, also=known.also)
+            )
         elif not _same(verdict, known.verdict(verdict.programme)):
-            judged.append(EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict))
+            judged.append(EntitlementJudged(person_id=asked.person_id, at=asked.at, verdict=verdict, also=known.also))
     return [*before, *said, *judged]
 
 
 def reveal(asked: RevealPersonalData, person: Person) -> Sequence[Event]:
     """Whoever sees the data leaves a trace, each time."""
-    _known(person)
+    known_here(person)
     return [PersonalDataRevealed(person_id=asked.person_id, at=asked.at, reason=asked.reason)]
 
 
 def erase(asked: ErasePerson, person: Person) -> Sequence[Event]:
-    """Final: there is no way back from here."""
+    """Final: there is no way back from here. Whoever was merged into this person goes along."""
     match person:
         case Unknown():
             raise PersonUnknown
-        case Known():
+        case Known(also=also):
+            return [PersonErased(person_id=asked.person_id, at=asked.at, reason=asked.reason, also=also)]
+        case Merged() if asked.with_ is not None:
             return [PersonErased(person_id=asked.person_id, at=asked.at, reason=asked.reason)]
+        case Merged(into=into):
+            raise MergedAway(person_id=into)
         case Erased():
             return []
         case _:
@@ -209,22 +251,27 @@ def due(fact: Event) -> Iterator[Due]:
             yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
         case PersonErased():
             yield Due(fact.at, DestroyKey(person_id=fact.person_id))
+            for entry in fact.also:
+                gone = ErasePerson(person_id=entry, at=fact.at, reason=fact.reason, with_=fact.person_id)
+                yield Due(fact.at, gone)
+        case PersonMerged():
+            merged = TakeIn(person_id=fact.into, merged=fact.person_id, brings=fact.brings, eyes=fact.eyes, at=fact.at)
+            yield Due(fact.at, merged)
+        case PersonTakenIn():
+            for hour in sorted({turn for said in fact.brings.statements for turn in said.turns if turn > fact.at}):
+                yield Due(hour, JudgeEntitlements(person_id=fact.person_id, at=hour))
+        case NobodyTakenIn():
+            yield Due(fact.at, StayAsYouWere(person_id=fact.merged, into=fact.person_id, at=fact.at))
+        case PersonParted():
+            yield Due(fact.at, Release(person_id=fact.into, parted=fact.person_id, at=fact.at))
+            yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
+        case MergeFailed():
+            yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
 
 
 person_desk: Decider[Command, Person, Event] = Decider(Unknown(), decide, evolve, due)
 
-
-def _known(person: Person) -> Known:
-    """Raises PersonUnknown, DataErased."""
-    match person:
-        case Unknown():
-            raise PersonUnknown
-        case Known():
-            return person
-        case Erased():
-            raise DataErased
-        case _:
-            assert_never(person)
+TWO_PEOPLE = (TwoPeople(act="merge two persons", decider=person_desk, facts=(PersonMerged, PersonParted)),)
 
 
 def _same(verdict: Verdict, last: Verdict | None) -> bool:

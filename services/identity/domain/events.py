@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from libs.kernel import Sealed, event, value
 from libs.kernel.calendar import midnight_after, morning_of
+from libs.kernel.foureyes import FourEyes, Hand, ProposalId
 from libs.kernel.why import FactUsed
 from services.identity.domain.documents import Kind
 from services.ids import PersonId, RollId
@@ -150,6 +151,8 @@ class EntitlementJudged:
     at: datetime
     verdict: Verdict
     row: RollRow | None = None
+    also: tuple[PersonId, ...] = ()
+    """Entries that were merged into this one: what is held under them stands by this verdict too."""
 
 
 @event
@@ -163,11 +166,135 @@ class PersonalDataRevealed:
 
 @event
 class PersonErased:
-    """From now on nobody can read who this person was."""
+    """From now on nobody can read who this person was, nor anybody who was merged into them (`also`)."""
 
     person_id: PersonId
     at: datetime
     reason: str
+    also: tuple[PersonId, ...] = ()
 
 
-Event = PersonRegistered | ContactGiven | FactStated | EntitlementJudged | PersonalDataRevealed | PersonErased
+@value
+class TakenIn:
+    """An entry that was merged into another: all its entries (its own first) and what was said of them."""
+
+    entries: tuple[PersonId, ...]
+    statements: tuple[Statement, ...]
+
+
+@event
+class MergeProposed:
+    """Somebody has found that this entry and `into` are one person; `reference` is the record that shows it."""
+
+    person_id: PersonId
+    into: PersonId
+    reason: str
+    reference: str
+    proposal_id: ProposalId
+    by: Hand
+    until: datetime
+    at: datetime
+
+
+@event
+class PersonMerged:
+    """Two people have found that this entry and `into` are one person: from now on `into` stands for both."""
+
+    person_id: PersonId
+    into: PersonId
+    brings: TakenIn
+    proposal_id: ProposalId
+    eyes: FourEyes
+    at: datetime
+
+
+@event
+class PersonTakenIn:
+    """What was said of another entry counts for this person from now on; `programmes` are those they may hold."""
+
+    person_id: PersonId
+    brings: TakenIn
+    programmes: tuple[str, ...]
+    eyes: FourEyes
+    at: datetime
+
+
+@event
+class NobodyTakenIn:
+    """This entry was to take another in and is not there any more; the other stays as it was."""
+
+    person_id: PersonId
+    merged: PersonId
+    at: datetime
+
+
+@event
+class MergeFailed:
+    """The entry that was to stand for this one is not there any more: this one stays as it was."""
+
+    person_id: PersonId
+    into: PersonId
+    at: datetime
+
+
+@event
+class PartingProposed:
+    """Somebody has found that a merge was a mistake."""
+
+    person_id: PersonId
+    reason: str
+    reference: str
+    proposal_id: ProposalId
+    by: Hand
+    until: datetime
+    at: datetime
+
+
+@event
+class PersonParted:
+    """Two people have found that the merge was a mistake: this entry stands for itself again, as it stood."""
+
+    person_id: PersonId
+    into: PersonId
+    proposal_id: ProposalId
+    eyes: FourEyes
+    at: datetime
+
+
+@event
+class PersonReleased:
+    """What another entry had brought counts for this person no more."""
+
+    person_id: PersonId
+    entries: tuple[PersonId, ...]
+    programmes: tuple[str, ...]
+    at: datetime
+
+
+@event
+class ProposalDeclined:
+    """Whoever looked said no, or it was taken back."""
+
+    person_id: PersonId
+    proposal_id: ProposalId
+    by: Hand
+    at: datetime
+
+
+Event = (
+    PersonRegistered
+    | ContactGiven
+    | FactStated
+    | EntitlementJudged
+    | PersonalDataRevealed
+    | PersonErased
+    | MergeProposed
+    | PersonMerged
+    | PersonTakenIn
+    | NobodyTakenIn
+    | MergeFailed
+    | PartingProposed
+    | PersonParted
+    | PersonReleased
+    | ProposalDeclined
+)

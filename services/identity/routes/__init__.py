@@ -8,14 +8,17 @@ from libs.runtime.service import Desks
 from services.identity.adapters.bylaws import DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import Agreements, Intake
+from services.identity.adapters.merges import Merges
 from services.identity.adapters.people import People
 from services.identity.projections import IdentityQuestions
 from services.identity.routes.deliveries import deliveries
+from services.identity.routes.merges import merges
 from services.identity.routes.people import router as people_routes
 
 
 def router(
     desks: Desks,
+    together: Merges,
     people: People,
     sharing: DataSharing,
     eligibility: Eligibility,
@@ -26,5 +29,6 @@ def router(
     questions: IdentityQuestions,
 ) -> APIRouter:
     routes = people_routes(desks["person"], people, sharing, eligibility, packs, city)
+    merges(routes, desks["person"], together)
     deliveries(routes, desks["delivery"], intake, agreements, questions, city)
     return routes

@@ -18,11 +18,19 @@ from libs.web.problems import refusals
 from libs.web.why import WhyView
 from services.identity.adapters.bylaws import CityNotServed, DataSharing
 from services.identity.adapters.eligibility import Eligibility
+from services.identity.adapters.merges import entry_now, stands_now
 from services.identity.adapters.mobiles import MobileUnfit, e164, masked
 from services.identity.adapters.people import Opened, People
 from services.identity.adapters.records import DocumentBody, FactBody, Plausible, document_of
 from services.identity.domain.commands import ErasePerson, RegisterPerson, RevealPersonalData, StateFact
-from services.identity.domain.decider import DataErased, FactNotYours, NotJudged, PersonUnknown, ValidityReversed
+from services.identity.domain.decider import (
+    DataErased,
+    FactNotYours,
+    MergedAway,
+    NotJudged,
+    PersonUnknown,
+    ValidityReversed,
+)
 from services.identity.domain.documents import (
     BirthDateAhead,
     BirthDateTooLongAgo,
@@ -43,7 +51,7 @@ from services.identity.domain.particulars import (
     born,
     mask_name,
 )
-from services.identity.domain.state import Erased, Known, Person, Unknown
+from services.identity.domain.state import Erased, Known, Merged, Person, Unknown
 from services.ids import IdMistyped, PersonId, holding_id, known, person_id
 
 DOCUMENT_REFUSALS = (
@@ -159,6 +167,10 @@ class PersonView(BaseModel):
     person_id: str
     erased: bool = False
     """Whether the data were erased; then there is nothing else to be seen."""
+    merged_into: str | None = None
+    """The entry under which this person stands, if this one was merged into another; ask for that one."""
+    also: list[str] = []
+    """Entries that were merged into this one."""
     document: Kind | None = None
     number: str | None = None
     name: str | None = None
@@ -193,6 +205,9 @@ def router(
     desk: Desk[Person], people: People, sharing: DataSharing, eligibility: Eligibility, packs: CityPacks, city: Clock
 ) -> APIRouter:
     routes = APIRouter(tags=["identity"])
+
+    async def person_of(person_id: str) -> Person:
+        return (await desk.standing(person_id)).state
 
     def read_document(shown: DocumentBody) -> Document:
         return document_of(shown, shanghai_day(city.now()))
@@ -261,6 +276,8 @@ def router(
                 raise PersonUnknown
             case Erased():
                 return PersonView(person_id=person_id, erased=True)
+            case Merged(into=into):
+                return PersonView(person_id=person_id, merged_into=into)
             case person:
                 try:
                     return view(person, await people.open(person), city.now())
@@ -269,7 +286,7 @@ def router(
 
     @routes.get(
         "/v1/persons/{person_id}/entitlements/{programme}/why",
-        responses=refusals(IdMistyped, PersonUnknown, DataErased, NotJudged),
+        responses=refusals(IdMistyped, PersonUnknown, DataErased, MergedAway, NotJudged),
         dependencies=[allowed("identity:ask-why")],
     )
     async def why_is_a_person_entitled_or_not(
@@ -288,6 +305,8 @@ def router(
                 raise PersonUnknown
             case Erased():
                 raise DataErased
+            case Merged(into=into):
+                raise MergedAway(person_id=into)
             case person:
                 where, verdict = city_of(person_id), person.verdict(programme)
                 if verdict is None:
@@ -331,9 +350,10 @@ def router(
         and ends at 24:00 of `valid_to`; each time the person's entitlements are judged anew. Said twice, done once.
         """
         department = call.caller.department
-        person = await people.find(call.caller.city, read_document(said.document))
-        if person is None:
+        holder = await people.find(call.caller.city, read_document(said.document))
+        if holder is None:
             raise PersonUnknown
+        person = await entry_now(person_of, holder)
 
         def ask(_now: Person, at: datetime) -> StateFact:
             return StateFact(
@@ -357,7 +377,7 @@ def router(
     @routes.post(
         "/v1/persons/{person_id}/reveals",
         status_code=201,
-        responses=refusals(IdMistyped, PersonUnknown, DataErased),
+        responses=refusals(IdMistyped, PersonUnknown, DataErased, MergedAway),
         dependencies=[allowed("identity:reveal")],
     )
     async def reveal_a_person(person_id: PersonPath, said: RevealBody, call: Call) -> RevealedView:
@@ -383,7 +403,7 @@ def router(
     @routes.post(
         "/v1/persons/{person_id}/erasures",
         status_code=201,
-        responses=refusals(IdMistyped, PersonUnknown),
+        responses=refusals(IdMistyped, PersonUnknown, MergedAway),
         dependencies=[allowed("identity:erase")],
     )
     async def erase_a_person(person_id: PersonPath, said: ErasureBody, call: Call) -> ErasedView:
@@ -400,12 +420,14 @@ def router(
         await people.erase(person)
         return ErasedView(person_id=person, erased_at=receipt.state.at)
 
-    async def found(person: Person) -> FoundView:
-        match person:
+    async def found(shown: Person) -> FoundView:
+        match person := await stands_now(person_of, shown):
             case Unknown():
                 raise PersonUnknown
             case Erased():
                 raise DataErased
+            case Merged(into=into):
+                raise MergedAway(person_id=into)
             case Known():
                 opened = await people.open(person)
                 return FoundView(person_id=person.person_id, document=person.document, number=mask(opened.number))
@@ -423,7 +445,8 @@ def view(person: Known, opened: Opened, at: datetime) -> PersonView:
         mobile=masked(opened.mobile) if opened.mobile else None,
         language=person.language,
         registered_at=person.registered_at,
-        facts=[fact_view(person.person_id, said, at) for said in person.statements],
+        facts=[fact_view(person.person_id, said, at) for said in person.said],
+        also=list(person.also),
         entitlements=[entitlement_view(person.person_id, verdict) for verdict in person.verdicts],
     )
 

@@ -117,4 +117,6 @@ def card(routes: APIRouter, hands: Hands) -> None:
             standing = await holdings.standing(holding)
             if standing.version:
                 found.append(HoldingView.of(holding, standing.state))
+            beside = [(merged, await holdings.standing(merged)) for merged in standing.state.beside]
+            found += [HoldingView.of(merged, one.state) for merged, one in beside]
         return HoldingsView(holdings=found)

@@ -40,8 +40,13 @@ class AlreadyHolds(Clash):
     """The applicant has this card, or it is on its way already; report it lost or exchange it if it is of no use."""
 
 
+class ApplicantMerged(Clash):
+    """This entry of the register and {person_id} were found to be one person; apply for {person_id}."""
+
+
 TAKING_IN = (
-    IdMistyped, ProgrammeUnknown, OutletUnknown, PersonErased, AlreadyApplied, AlreadyHolds, *CHECKED, *PORTRAITS,
+    IdMistyped, ProgrammeUnknown, OutletUnknown, PersonErased, AlreadyApplied, AlreadyHolds, ApplicantMerged, *CHECKED,
+    *PORTRAITS,
 )  # fmt: skip
 
 
@@ -130,7 +135,9 @@ async def submission(hands: Hands, asked: Request, *, checked: bool = True) -> S
 async def _must_be_the_only_one(hands: Hands, asked: Request) -> None:
     """One card, one open request (R12); the holding has the last word when a request is accepted."""
     holding = (await hands.desks["holding"].standing(asked.holding)).state
-    if holding.current is not None or not isinstance(holding.coming, NothingComing):
+    if holding.lead is not None:
+        raise ApplicantMerged(person_id=holding.person_id)
+    if holding.current is not None or not isinstance(holding.coming, NothingComing) or holding.beside:
         raise AlreadyHolds
     for other in await hands.questions.open_applications_of(asked.holding):
         standing = await hands.desks["application"].standing(other)

@@ -17,8 +17,12 @@ from services.issuance.domain.holding.commands import (
     CloseCase,
     Command,
     DestroyCard,
+    GiveWay,
+    JoinHolding,
+    LeaveHolding,
     MailCard,
     OpenFunction,
+    PassHoldingOn,
     RemindHolder,
     SendOn,
 )
@@ -37,15 +41,18 @@ from tests.services.issuance.card_drawer import (
     HOLDING,
     KEPT_UNTIL,
     LATER,
+    LI,
     MADE,
     NEXT_BATCH,
     NEXT_CARD,
+    OTHER_HOLDING,
     OURS,
     PAPER,
     SECOND,
     SECOND_PAPER,
     TAKEN_IN,
     VALID_TO,
+    WANG,
     accept,
     activate,
     after_all,
@@ -88,6 +95,7 @@ close_case = CloseCase(holding_id=HOLDING, card_id=CARD, finding="injured_finger
 open_function = OpenFunction(
     holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.BANK, at=LATER, under=OURS
 )
+pass_on = PassHoldingOn(holding_id=HOLDING, person_id=WANG, programme="citizen-card", lead=OTHER_HOLDING, at=LATER)
 
 moments = st.sampled_from([TAKEN_IN, DRAWN, MADE, FETCHED, LATER])
 cards = st.sampled_from([CARD, NEXT_CARD])
@@ -121,6 +129,11 @@ holding_commands: st.SearchStrategy[Command] = st.one_of(
     some(open_function, card_id=cards, function=st.sampled_from(["epurse", "bank_debit", "medical", "flying"])),
     some(activate, card_id=cards, under=rules),
     some(end_card, card_id=cards),
+    some(pass_on),
+    some(pass_on, person_id=st.just(LI), lead=st.none()),
+    some(JoinHolding(holding_id=HOLDING, other=OTHER_HOLDING, at=LATER)),
+    some(LeaveHolding(holding_id=HOLDING, other=OTHER_HOLDING, at=LATER)),
+    some(GiveWay(holding_id=HOLDING, at=LATER)),
     st.builds(replace, st.just(expire), card_id=cards, valid_to=st.sampled_from([VALID_TO, replaced.valid_to])),
 )
 FIRST: list[Command] = [note_verdict, claim, take_seat, note_produced, note_arrival, hand_over]

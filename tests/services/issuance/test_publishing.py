@@ -11,6 +11,7 @@ from services.issuance.contracts import TELLS, UnitApplied
 from services.issuance.domain.application import events as paper
 from services.issuance.domain.batch import events as batch
 from services.issuance.domain.holding import events as holding
+from services.issuance.domain.holding.events import HoldingEmptied, HoldingJoined, HoldingLeft, HoldingPassedOn
 from services.issuance.domain.series.events import NumbersTaken
 from services.issuance.publishing import (
     receipt_hash,
@@ -25,10 +26,13 @@ from tests.services.issuance.card_drawer import (
     DRAWN,
     HALL,
     HOLDING,
+    LATER,
     LI,
     NEXT_CARD,
     NUMBER,
+    OTHER_HOLDING,
     PAPER,
+    WANG,
     accepted,
     activated,
     approved,
@@ -164,6 +168,19 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
     ),
     (cancelled, "CardCancelled", OF_CARD | OF_LI | {"reason": "moved_away"}),
     (expired, "CardExpired", OF_CARD | OF_LI),
+    (
+        HoldingPassedOn(
+            holding_id=HOLDING,
+            person_id=WANG,
+            programme="citizen-card",
+            lead=OTHER_HOLDING,
+            before=None,
+            holds=True,
+            at=LATER,
+        ),
+        "HoldingPassedOn",
+        {"holding_id": HOLDING, "person_id": WANG, "programme": "citizen-card", "lead": OTHER_HOLDING},
+    ),
     (opened, "BatchOpened", {"batch_id": BATCH, "programme": "citizen-card", "outlet": HALL, "seats": 2}),
     (returned, "BatchReturned", {"batch_id": BATCH, "good": 1, "spoiled": 1}),
     (received, "BatchReceived", {"batch_id": BATCH, "outlet": HALL, "count": 1}),
@@ -171,7 +188,12 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
 taken = NumbersTaken(
     series="330900-01", batch_id=BATCH, programme="citizen-card", outlet=HALL, first=1, holdings=(HOLDING,), at=DRAWN
 )
-NOT_TOLD = [entitled, proposed, joined, seat_declined, recalled, filled, voided, sent, dispatched, left, taken]
+NOT_TOLD = [
+    HoldingJoined(holding_id=OTHER_HOLDING, other=HOLDING, gives_way=False, at=LATER),
+    HoldingLeft(holding_id=OTHER_HOLDING, other=HOLDING, at=LATER),
+    HoldingEmptied(holding_id=HOLDING, lead=OTHER_HOLDING, at=LATER),
+    entitled, proposed, joined, seat_declined, recalled, filled, voided, sent, dispatched, left, taken,
+]  # fmt: skip
 FACTS = {*get_args(paper.Event), *get_args(holding.Event), *get_args(batch.Event), NumbersTaken}
 
 

@@ -267,6 +267,43 @@ class ExpireCard:
     valid_to: datetime
 
 
+@command
+class PassHoldingOn:
+    """The register knows this entry's person under another (`lead` is their holding), or again under its own (None)."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    lead: HoldingId | None
+    at: datetime
+
+
+@command
+class JoinHolding:
+    """The same person has a card, or one on its way, in another holding."""
+
+    holding_id: HoldingId
+    other: HoldingId
+    at: datetime
+
+
+@command
+class LeaveHolding:
+    """The other holding has nothing any more, or is somebody else's again."""
+
+    holding_id: HoldingId
+    other: HoldingId
+    at: datetime
+
+
+@command
+class GiveWay:
+    """The person has another card in the holding that leads."""
+
+    holding_id: HoldingId
+    at: datetime
+
+
 Command = (
     NoteVerdict
     | ClaimCard
@@ -289,4 +326,8 @@ Command = (
     | Activate
     | EndCard
     | ExpireCard
+    | PassHoldingOn
+    | JoinHolding
+    | LeaveHolding
+    | GiveWay
 )

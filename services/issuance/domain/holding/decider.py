@@ -31,7 +31,10 @@ from services.issuance.domain.holding.commands import (
     EndCard,
     ExpireCard,
     GiveUpWaiting,
+    GiveWay,
     HandOver,
+    JoinHolding,
+    LeaveHolding,
     MailCard,
     NoteArrival,
     NoteProduced,
@@ -39,6 +42,7 @@ from services.issuance.domain.holding.commands import (
     NoteVerdict,
     OpenFunction,
     OrderNewCard,
+    PassHoldingOn,
     ProposeIssue,
     RemindHolder,
     SendOn,
@@ -65,11 +69,23 @@ from services.issuance.domain.holding.events import (
     FunctionOpened,
     FunctionState,
     FunctionsTurned,
+    HoldingEmptied,
+    HoldingJoined,
+    HoldingPassedOn,
     Kind,
     PlasticRecalled,
     ReissueJoined,
     SeatDeclined,
     VerdictNoted,
+)
+from services.issuance.domain.holding.joining import (
+    HELD_ALREADY,
+    MERGED_AWAY,
+    give_way,
+    join,
+    leave,
+    pass_on,
+    with_emptied,
 )
 from services.issuance.domain.holding.override import approve_issue, in_spite_of_a_refusal, propose_issue
 from services.issuance.domain.holding.state import (
@@ -120,7 +136,19 @@ class NothingOrdered(Clash):
 
 
 def decide(command: Command, holding: Holding) -> Sequence[Event]:
+    return with_emptied(command.holding_id, _decide(command, holding), holding)
+
+
+def _decide(command: Command, holding: Holding) -> Sequence[Event]:
     match command:
+        case PassHoldingOn():
+            return pass_on(command, holding)
+        case JoinHolding():
+            return join(command, holding)
+        case LeaveHolding():
+            return leave(command, holding)
+        case GiveWay():
+            return give_way(command, holding)
         case NoteVerdict():
             return note_verdict(command, holding)
         case ClaimCard():
@@ -169,6 +197,8 @@ def decide(command: Command, holding: Holding) -> Sequence[Event]:
 
 def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
     """An order that was waiting for this verdict is decided by it; who stands on a roll need not order (R41)."""
+    if holding.lead is not None and asked.person_id != holding.person_id:
+        return []  # Said of the merged entry before it was merged, and heard after.
     last = _latest(holding)
     now = Verdict(
         granted=asked.granted,
@@ -220,13 +250,18 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
                     at=asked.at,
                 ),
             ]
-        case NothingComing() if asked.outlet and now.allows(Kind.FIRST) and holding.current is None:
+        case NothingComing() if asked.outlet and now.allows(Kind.FIRST) and _free(holding):
             return [*([noted] if is_news else []), _without_application(asked)]
     if not is_news:
         return []
     heard = evolve(holding, noted)
     current = heard.current
     return [noted, *(_turned(heard, current.card_id, asked.under, asked.at) if current and asked.under else ())]
+
+
+def _free(holding: Holding) -> bool:
+    """Whether the person has no card of this product, under whichever entry."""
+    return holding.current is None and holding.lead is None and not holding.beside
 
 
 def _without_application(asked: NoteVerdict) -> CardOrdered:
@@ -251,6 +286,10 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
         return [_declined(asked, "another application for this card is under way")]
     if holding.current is not None:
         return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
+    if holding.beside:
+        return [_declined(asked, HELD_ALREADY)]
+    if holding.lead is not None:
+        return [_declined(asked, MERGED_AWAY)]
     verdict = _latest(holding)
     if verdict is not None and not verdict.allows(Kind.FIRST):
         return [_declined(asked, verdict.because)]
@@ -559,6 +598,17 @@ def due(fact: Event) -> Iterator[Due]:
             yield Due(hour, gone)
         case CardDestroyed():
             yield Due(fact.at, PlasticGone(batch_id=fact.batch_id, seat=fact.seat, how="destroyed", at=fact.at))
+        case HoldingPassedOn(holds=True):
+            if fact.before is not None:
+                left = LeaveHolding(holding_id=fact.before, other=fact.holding_id, at=fact.at)
+                yield Due(fact.at, left)
+            if fact.lead is not None:
+                joined = JoinHolding(holding_id=fact.lead, other=fact.holding_id, at=fact.at)
+                yield Due(fact.at, joined)
+        case HoldingJoined(gives_way=True):
+            yield Due(fact.at, GiveWay(holding_id=fact.other, at=fact.at))
+        case HoldingEmptied():
+            yield Due(fact.at, LeaveHolding(holding_id=fact.lead, other=fact.holding_id, at=fact.at))
         case CardActivated() | CardReplaced():
             yield Due(
                 fact.valid_to,

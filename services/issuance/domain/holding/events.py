@@ -123,7 +123,7 @@ class CardApproved:
 
 @event
 class CardDeclined:
-    """No card will be made on this order."""
+    """No card will be made on this order, or none be given that was made (`recalled`)."""
 
     holding_id: HoldingId
     person_id: PersonId
@@ -132,6 +132,7 @@ class CardDeclined:
     old_card_id: CardId | None
     reason: str
     at: datetime
+    recalled: bool = False
 
 
 @event
@@ -374,6 +375,47 @@ class CardExpired:
     at: datetime
 
 
+@event
+class HoldingPassedOn:
+    """What is held here is `person_id`'s from now on, whose own holding is `lead`; or the entry's own again (None)."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    programme: str
+    lead: HoldingId | None
+    before: HoldingId | None
+    holds: bool
+    at: datetime
+
+
+@event
+class HoldingJoined:
+    """The same person has a card, or one on its way, in another holding; or it `gives_way` to what there is here."""
+
+    holding_id: HoldingId
+    other: HoldingId
+    gives_way: bool
+    at: datetime
+
+
+@event
+class HoldingLeft:
+    """The other holding has nothing any more, or is somebody else's again."""
+
+    holding_id: HoldingId
+    other: HoldingId
+    at: datetime
+
+
+@event
+class HoldingEmptied:
+    """There is no card here any more, and none on its way."""
+
+    holding_id: HoldingId
+    lead: HoldingId
+    at: datetime
+
+
 Event = (
     VerdictNoted
     | CardOrdered
@@ -401,4 +443,8 @@ Event = (
     | CardCancelled
     | PlasticRecalled
     | CardExpired
+    | HoldingPassedOn
+    | HoldingJoined
+    | HoldingLeft
+    | HoldingEmptied
 )

@@ -29,7 +29,7 @@ def propose_issue(asked: ProposeIssue, holding: Holding) -> Sequence[Event]:
     named(asked.by)
     if holding.proposals.known(asked.proposal_id) or holding.proposals.open(IssueProposed, asked.at):
         return []
-    if holding.current is not None or not isinstance(holding.coming, NothingComing):
+    if holding.current is not None or not isinstance(holding.coming, NothingComing) or holding.beside or holding.lead:
         raise CardThereAlready
     if asked.application_id not in holding.claims or not _refused(holding, Kind.FIRST):
         raise NothingRefused(application_id=asked.application_id)

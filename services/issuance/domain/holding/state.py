@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
 from libs.kernel.foureyes import Proposals
-from services.ids import ApplicationId, BatchId, CardId, PersonId
+from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.holding.events import (
     CardActivated,
@@ -33,6 +33,10 @@ from services.issuance.domain.holding.events import (
     FunctionOpened,
     FunctionState,
     FunctionsTurned,
+    HoldingEmptied,
+    HoldingJoined,
+    HoldingLeft,
+    HoldingPassedOn,
     IssueProposed,
     Kind,
     PlasticRecalled,
@@ -175,6 +179,8 @@ class Holding:
     `claims` are the applications that were answered; `numbered` counts every card ever reserved, spoiled ones too.
     `functions` and `opened` are of the card that counts; `returned` are cards that nobody fetched.
     `proposals` are of cards to be made in spite of the verdict; another verdict or another order overtakes them.
+    `lead` is the same person's holding under the entry that remains, if this one's entry was merged into it; `beside`
+    are the holdings of merged entries in which there is a card, or one on its way.
     """
 
     person_id: PersonId | None = None
@@ -188,6 +194,8 @@ class Holding:
     opened: tuple[Opened, ...] = ()
     returned: tuple[CardId, ...] = ()
     proposals: Proposals[IssueProposed] = Proposals[IssueProposed]()
+    lead: HoldingId | None = None
+    beside: tuple[HoldingId, ...] = ()
 
     @property
     def current(self) -> Life | None:
@@ -249,7 +257,7 @@ def evolve(holding: Holding, fact: Event) -> Holding:
             return replace(holding, coming=Queued(order=_order(holding)))
         case CardDeclined():
             waits = isinstance(holding.coming, Waiting | Queued)
-            mine = waits and _order(holding).application_id == fact.application_id
+            mine = fact.recalled or (waits and _order(holding).application_id == fact.application_id)
             return replace(
                 holding,
                 coming=NothingComing() if mine else holding.coming,
@@ -322,6 +330,21 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 replace(life, expired=True) if life.card_id == fact.card_id else life for life in holding.lives
             )
             return replace(holding, lives=lives)
+        case HoldingPassedOn():
+            return replace(
+                holding,
+                person_id=fact.person_id,
+                programme=fact.programme,
+                lead=fact.lead,
+                proposals=holding.proposals.when_changed(),
+            )
+        case HoldingJoined():
+            beside = holding.beside if fact.gives_way else (*holding.beside, fact.other)
+            return replace(holding, beside=beside, proposals=holding.proposals.when_changed())
+        case HoldingLeft():
+            return replace(holding, beside=tuple(one for one in holding.beside if one != fact.other))
+        case HoldingEmptied():
+            return holding
         case _:
             assert_never(fact)
 
