@@ -22,7 +22,6 @@ from services.issuance.contracts import (
 )
 
 metadata = MetaData()
-REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled)
 LAST = 30
 """A feed is judged by this many of its last deliveries."""
 
@@ -52,6 +51,7 @@ held = Table(
 HEARS = (
     CardWaiting, CardApproved, CardActivated, CardReplaced, CardCancelled, CardUnclaimed, NewCardDeclined,
 )  # fmt: skip
+REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled, *HEARS)
 
 
 def project(told: Contract, _message: Message) -> Iterator[Change]:
