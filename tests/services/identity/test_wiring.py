@@ -422,7 +422,7 @@ async def test_another_city_s_clerk_sees_nothing(counter: Counter) -> None:
 
 def test_every_route_names_its_action(counter: Counter) -> None:
     actions = {action_of(route) for route in counter.service.router.routes}  # type: ignore[arg-type]
-    acts = ("register", "search", "look", "ask-why", "state-fact", "reveal", "erase")
+    acts = ("register", "search", "look", "ask-why", "state-fact", "reveal", "erase", "read-programmes")
     of_deliveries = ("deliver", "see-delivery", "settle-record")
     of_merges = ("propose-merge", "approve-merge")
     of_rolls = ("import-roll", "see-roll", "settle-duplicate")

@@ -5,12 +5,11 @@ from dataclasses import replace
 from libs.kernel import ProposalId
 from libs.testing.twopeople import OTHER, Conversation
 from services.identity.domain.commands import StayAsYouWere
-from tests.services.identity.test_decider import a_fact, a_judgement, a_registration, an_erasure
+from services.identity.domain.merging import PROPOSALS_STAND_FOR
+from tests.services.identity.test_decider import LI, a_fact, a_judgement, a_registration, an_erasure
 from tests.services.identity.test_merging import (
     BEFORE,
     LATER,
-    LI,
-    PROPOSALS_STAND_FOR,
     XU,
     approve,
     approve_parting,
