@@ -251,7 +251,7 @@ class City(World):
     async def _leap(self) -> None:
         """Minutes, days, or to the very hour at which something falls due."""
         now, dice = self.city.now(), self.dice
-        store = self.stores["loss" if dice.random() < 0.9 else "issuance"]
+        store = self.stores[dice.choices(("loss", "issuance", "wallet"), (8, 1, 2))[0]]
         dues = [due.at for due in store.pending() if now < due.at < now + HORIZON]
         if dues and dice.random() < 0.6:
             hour = dice.choice(dues)

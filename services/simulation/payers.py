@@ -98,9 +98,9 @@ class Payers:
             if load is None or load.status != "pending":
                 return
             await asyncio.sleep(dice.uniform(0, 0.2))
-            if taken := dice.random() < 0.7:
+            if taken := dice.random() < 0.6:
                 chip.counter, chip.balance_fen = chip.counter + 1, chip.balance_fen + load.amount_fen
-            if dice.random() < 0.3:
+            if dice.random() < 0.4:
                 return  # The holder has pulled the card out and gone.
             outcome = "unknown" if dice.random() < 0.4 else "loaded" if taken else "not_loaded"
             await self._at("tell_what_became_of_a_load", counter, {"outcome": outcome}, load_id=load.load_id)
