@@ -382,12 +382,12 @@ def _schemas(asked: argparse.Namespace) -> int:
     from libs.runtime.schemas import stale_schemas, write_schemas
     from libs.testing.town import memory_platform
 
-    routers = {service.name: service.router for service in build_services(memory_platform(Settings()))}
+    services = build_services(memory_platform(Settings()))
     if not asked.check:
-        for path in write_schemas(asked.folder, SERVICES, routers):
+        for path in write_schemas(asked.folder, services):
             print(f"wrote {path}")
         return 0
-    stale = stale_schemas(asked.folder, SERVICES, routers)
+    stale = stale_schemas(asked.folder, services)
     for path in stale:
         print(f"{path} is out of step with the code; run `make schemas` and commit what changes", file=sys.stderr)
     return 1 if stale else 0

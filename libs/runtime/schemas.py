@@ -1,4 +1,4 @@
-"""The published language as files: JSON Schema for each contract, OpenAPI for each service, written from the code."""
+"""The published language as files: a schema for each contract, OpenAPI for each service, and the processes."""
 
 import importlib
 import json
@@ -11,16 +11,19 @@ from fastapi import APIRouter, FastAPI
 from libs.messaging.bus import PARTITIONS, topic_of
 from libs.messaging.contract import Contract
 from libs.runtime.app import describe_problems
+from libs.runtime.processes import processes
+from libs.runtime.service import Service
 from libs.web.problems import EVERYWHERE
 
 
-def schemas(services: Sequence[str], routers: dict[str, APIRouter]) -> Iterator[tuple[str, dict[str, Any]]]:
+def schemas(services: Sequence[Service]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every generated file, by its path under `schemas/`."""
     for service in services:
-        for contract in importlib.import_module(f"services.{service}.contracts").TELLS:
+        for contract in service.tells:
             yield f"contracts/{contract.type_name()}.json", schema_of(contract)
-        yield f"openapi/{service}.json", openapi_of(service, routers[service])
-    yield "asyncapi.json", asyncapi_of(services)
+        yield f"openapi/{service.name}.json", openapi_of(service.name, service.router)
+    yield "asyncapi.json", asyncapi_of([service.name for service in services])
+    yield "processes.json", processes(services)
 
 
 def schema_of(contract: type[Contract]) -> dict[str, Any]:
@@ -108,10 +111,10 @@ _HEADERS = {
 }
 
 
-def write_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIRouter]) -> list[Path]:
+def write_schemas(folder: Path, services: Sequence[Service]) -> list[Path]:
     """Write every generated file; returns those that changed. What is no longer generated is taken away."""
     changed = []
-    wanted = {folder / path: _text(schema) for path, schema in schemas(services, routers)}
+    wanted = {folder / path: _text(schema) for path, schema in schemas(services)}
     for path, text in wanted.items():
         if not path.exists() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,9 +127,9 @@ def write_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIR
     return changed
 
 
-def stale_schemas(folder: Path, services: Sequence[str], routers: dict[str, APIRouter]) -> list[Path]:
+def stale_schemas(folder: Path, services: Sequence[Service]) -> list[Path]:
     """The generated files that are not in step with the code."""
-    wanted = {folder / path: _text(schema) for path, schema in schemas(services, routers)}
+    wanted = {folder / path: _text(schema) for path, schema in schemas(services)}
     there = set(_generated(folder))
     differing = {path for path, text in wanted.items() if not path.exists() or path.read_text() != text}
     return sorted(differing | there - wanted.keys())

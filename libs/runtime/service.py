@@ -65,6 +65,9 @@ class Desks:
         self._desks = {a.category: Desk(a, store, city, self.codec) for a in aggregates}
         self._by_command = {cls: self._desks[a.category] for a in aggregates for cls in members(a.commands)}
 
+    def __iter__(self) -> Iterator[Desk[Any]]:
+        return iter(self._desks.values())
+
     def __getitem__(self, category: str) -> Desk[Any]:
         return self._desks[category]
 
@@ -143,7 +146,7 @@ class Listener:
         self._told: dict[str, tuple[str, Contract | None]] = {}  # Read for the reactions, soon to be projected.
         self._reactions: dict[type, list[Reaction]] = {}
         for reaction in () if own else service.reactions:
-            self._reactions.setdefault(_heard_by(reaction), []).append(reaction)
+            self._reactions.setdefault(heard_by(reaction), []).append(reaction)
         remembered = service.remembers if service.remembers is not None else understood
         self.heeds = frozenset(
             contract.type_name() for contract in understood if contract in self._reactions or contract in remembered
@@ -219,7 +222,8 @@ class Listener:
         return None if contract is None else contract.model_validate_json(message.data)
 
 
-def _heard_by(reaction: Reaction) -> type:
+def heard_by(reaction: Reaction) -> type:
+    """The contract on which a reaction acts."""
     first = next(iter(inspect.signature(reaction).parameters))
     heard: type = get_type_hints(reaction)[first]
     return heard

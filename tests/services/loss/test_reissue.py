@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from services.loss.domain.decider import (
     AlreadyReissued,
     CardEnded,
@@ -41,6 +43,7 @@ from tests.services.loss.desk_drawer import (
 )
 
 
+@pytest.mark.requirement("R60")
 def test_a_lost_card_is_reissued_at_the_bank() -> None:
     given(issued, signed).when(apply_anew).then(reissue)
     given(issued, signed).when(replace(apply_anew, place=HALL)).refused(WrongPlace)
