@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import appends, calls, doors, payments, replay, rolls, start, statements, taps, transfers, verdicts
+from bench import appends, calls, doors, facts, payments, replay, rolls, start, statements, taps, transfers, verdicts
 from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
@@ -21,6 +21,7 @@ MEASURES: dict[str, Measure] = {
     "doors": doors.beside_a_bare_route,
     "calls": calls.until_refused_everywhere,
     "kafka": calls.until_refused_everywhere_on_kafka,
+    "facts": facts.until_a_function_is_switched,
     "replay": replay.beside_a_raw_read,
     "rolls": rolls.into_a_filled_register,
     "verdicts": verdicts.beside_bare_zen,

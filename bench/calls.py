@@ -1,4 +1,4 @@
-"""From a telephone call to a card that every other service refuses: embedded, and as four processes on Kafka."""
+"""From a telephone call to a card that all others refuse: embedded, and with each service as a process on Kafka."""
 
 import asyncio
 import time
@@ -68,7 +68,7 @@ async def until_refused_everywhere(ground: Ground) -> Findings:
 
 async def until_refused_everywhere_on_kafka(ground: Ground) -> Findings:
     """The same with each service as a process of its own, on Apache Kafka."""
-    return await _measured(ground, "Kafka, four processes", _kafka)
+    return await _measured(ground, f"Kafka, {len(SERVICES)} processes", _kafka)
 
 
 async def _measured(ground: Ground, name: str, play: Play) -> Findings:
@@ -143,6 +143,24 @@ async def _card(nth: int, services: dict[str, Any], people: People, bylaws: Issu
     for step, command in enumerate(_life(person, holding, application, batch, card, under, at), 1):
         await services["issuance"].desks.handle(command, _order(nth, step))
     return str(card)
+
+
+async def cards_for(platform: Platform, persons: Sequence[PersonId]) -> None:
+    """Cards in the hands of people who are entitled already; somebody else may be at work."""
+    issuance = next(service for service in build_services(platform) if service.name == "issuance")
+    under = IssuanceBylaws(platform.packs).at(CITY, PROGRAMME, at := platform.city.now())
+    crowd = asyncio.Semaphore(16)
+
+    async def one(nth: int, person: PersonId) -> None:
+        holding = holding_id(person, PROGRAMME)
+        seed = uuid5(NAMESPACE_OID, holding)
+        application, batch = application_id(holding, seed), batch_id(CITY, seed)
+        _noted, *steps = _life(person, holding, application, batch, card_id(holding, 1), under, at)
+        async with crowd:
+            for step, command in enumerate(steps, 1):
+                await issuance.desks.handle(command, _order(nth, step))
+
+    await asyncio.gather(*(one(nth, person) for nth, person in enumerate(persons)))
 
 
 def _life(

@@ -59,7 +59,9 @@ async def dsn(workshop: Path) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections for the hot path."""
-    async with asyncpg.create_pool(dsn, min_size=2, max_size=30, command_timeout=30) as opened:
+    async with asyncpg.create_pool(
+        dsn, min_size=0, max_size=30, max_inactive_connection_lifetime=2, command_timeout=30
+    ) as opened:
         yield opened
 
 

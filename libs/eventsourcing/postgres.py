@@ -29,6 +29,8 @@ from libs.kernel.clocks import Clock
 from libs.kernel.outages import Outage, OutcomeUnknown
 
 _LOCKS = "select pg_advisory_xact_lock($1, shard) from unnest($2::integer[]) shard"
+_NO_HURRY = "set_config('synchronous_commit', 'off', true)"
+"""In a statement whose effect may be lost with the server: it would be found again, and done again (decision 0015)."""
 LANES = 2  # Concurrent batches per process; each serves half of the shards.
 
 # A dying server shows as InternalClientError at least as often as by its proper name.
@@ -236,7 +238,7 @@ class PostgresStore:
         await self._settling(due_id)
 
     async def _settle_all(self, due_ids: Sequence[UUID]) -> Sequence[None]:
-        await self._ask(f"delete from {self._schema}.due where id = any($1)", due_ids)
+        await self._ask(f"delete from {self._schema}.due using {_NO_HURRY} where id = any($1)", due_ids)
         return [None] * len(due_ids)
 
     async def postpone(self, due_id: UUID, error: str, park: bool) -> None:
@@ -268,7 +270,7 @@ class PostgresStore:
             async with connection.transaction():
                 done = await connection.fetch(
                     f"update {self._schema}.relayed r set sequence = m.new "
-                    f"from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new) "
+                    f"from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new), {_NO_HURRY} "
                     f"where r.shard = m.shard and r.sequence = m.old returning r.shard",
                     list(moved),
                     [old for old, _ in moved.values()],

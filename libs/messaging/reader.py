@@ -259,8 +259,8 @@ class Reader:
     async def lag(self) -> int:
         """How many letters lie unread. Raises Outage."""
         ends = await self._feed.ends()
-        memory = self._memory or await self._notebook.load(self.name)
         kept = await self._notebook.load(self.name)
+        memory = self._memory or kept
         if kept.positions != memory.positions or any(kept.positions.get(slot, 0) > end for slot, end in ends.items()):
             self._memory = None  # The log was filled anew: our places in the old one mean nothing.
         self.figures.lag = sum(max(0, end - memory.positions.get(slot, 0)) for slot, end in ends.items())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Table, Update, and_, any_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
@@ -68,6 +68,9 @@ class Rows(Protocol):
     ) -> Sequence[Row]:
         """The first rows in this order."""
 
+    async def among(self, table: Table, column: str, values: Sequence[object]) -> Sequence[Row]:
+        """All rows that have one of these values in this column, in no order."""
+
 
 @asynccontextmanager
 async def within_reach(what: str) -> AsyncIterator[None]:
@@ -102,6 +105,12 @@ class PostgresRows:
     ) -> Sequence[Row]:
         order = table.c[order_by].desc() if descending else table.c[order_by].asc()
         query = select(table).where(_all(table, where)).order_by(order).limit(limit)
+        async with within_reach("the read models"), self._engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def among(self, table: Table, column: str, values: Sequence[object]) -> Sequence[Row]:
+        these = bindparam("these", list(values), ARRAY(table.c[column].type))
+        query = select(table).where(table.c[column] == any_(these))
         async with within_reach("the read models"), self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
@@ -281,6 +290,10 @@ class MemoryRows:
             return row[order_by] is None, row[order_by]
 
         return sorted(self._matching(table, where), key=emptiness_last, reverse=descending)[:limit]
+
+    async def among(self, table: Table, column: str, values: Sequence[object]) -> Sequence[Row]:
+        wanted = set(values)
+        return [row for row in self._matching(table, {}) if row[column] in wanted]
 
     def write(self, changes: Sequence[Change]) -> None:
         for change in changes:

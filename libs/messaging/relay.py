@@ -32,6 +32,7 @@ class Relay:
             self._marks = await self._store.marks()
         rows = await self._store.outbox(self._marks, BATCH_MAX)
         if not rows:
+            self._marks = None  # A server that has crashed may have forgotten where they stood last.
             return 0
         await self._bus.publish(topic_of(self._service), [Message.of(self._service, row) for row in rows])
         reached = {row.shard: row.sequence for row in rows}

@@ -35,6 +35,12 @@ from libs.vault.postgres import PostgresVault
 from libs.vault.postgres import ddl as vault_ddl
 
 COMMAND_TIMEOUT_S = 15
+FACTS_CONNECTIONS, ROWS_CONNECTIONS = 10, 6
+CONNECTIONS_MAX = FACTS_CONNECTIONS + ROWS_CONNECTIONS
+"""A process never has more: the whole city as processes of its own must fit into one small PostgreSQL."""
+DERIVED = {"synchronous_commit": "off"}
+"""Read models and readers' places can be derived again: their commits wait for no disk (decision 0015)."""
+IDLE_CONNECTION_S = 10  # Each weighs 4 MB in the database, and costs 10 ms of CPU to open again.
 
 
 @asynccontextmanager
@@ -133,22 +139,23 @@ def pool_to(dsn: str) -> asyncpg.Pool:
 
     return asyncpg.create_pool(
         dsn,
-        min_size=2,
-        max_size=24,
+        min_size=1,
+        max_size=FACTS_CONNECTIONS,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=5,
         reset=leave_as_it_is,
-        max_inactive_connection_lifetime=60,
+        max_inactive_connection_lifetime=IDLE_CONNECTION_S,
     )
 
 
 def _engine(dsn: str) -> AsyncEngine:
     return create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=16,
-        max_overflow=0,  # A connection beyond the pool is closed after one use, and each costs 10 ms of CPU to open.
+        pool_size=ROWS_CONNECTIONS,
+        max_overflow=0,  # A connection beyond the pool is closed after one use.
+        pool_use_lifo=True,  # Few do the work, and the others are not even opened.
         pool_timeout=5,
-        connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S},
+        connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": DERIVED},
     )
 
 

@@ -119,11 +119,12 @@ class House:
     def start(self) -> None:
         """Set everybody to work."""
         self._tasks.append(asyncio.create_task(self._look_after(self._look_at_room, ROOM_LOOK_S), name="room"))
-        for home in self.households:
-            name = home.service.name
+        for nth, home in enumerate(self.households):
+            name, later_s = home.service.name, MEASURE_S * nth / len(self.households)
             home.meter.begin()
             for measure in (home.meter.measure_store, home.meter.measure_lag, *home.service.chores):
-                self._tasks.append(asyncio.create_task(self._look_after(measure), name=f"{name} caretaker"))
+                looking = self._look_after(measure, later_s=later_s)
+                self._tasks.append(asyncio.create_task(looking, name=f"{name} caretaker"))
             self._workers += [
                 Worker(f"{name} relay", self._unless_spent(home.relay.step), home.relay.wait),
                 Worker(
@@ -268,14 +269,17 @@ class House:
         await asyncio.gather(*(chore() for home in self.households for chore in home.service.chores))
 
     @staticmethod
-    async def _look_after(measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S) -> None:
-        """Keep some of the figures that operators watch."""
+    async def _look_after(
+        measure: Callable[[], Awaitable[None]], every_s: float = MEASURE_S, later_s: float = 0.0
+    ) -> None:
+        """Keep some of the figures that operators watch; `later_s` spreads those who all begin at the same moment."""
         while True:
             try:
                 await measure()
             except Exception as error:
                 log.warning("figures are not to be had", error=str(error))
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(every_s + later_s)
+            later_s = 0.0
 
     @staticmethod
     async def _keep_time(city: SharedCityTime) -> None:

@@ -1,11 +1,13 @@
 """Leases: of all processes that could reach into the world outside for one due command, one does at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
 import asyncpg
 
+from libs.eventsourcing.lanes import Together
 from libs.eventsourcing.postgres import FULL, LOST
 from libs.kernel import Outage
 
@@ -54,24 +56,40 @@ class PostgresLeases:
 
     def __init__(self, pool: asyncpg.Pool, holder: str) -> None:
         self._pool, self._holder = pool, holder
+        self._taking = Together(self._take_all)
+        self._giving_back = Together(self._give_back_all)
 
     async def take(self, what: str, for_s: float) -> bool:
+        return await self._taking((what, for_s))
+
+    async def _take_all(self, asked: Sequence[tuple[str, float]]) -> Sequence[bool]:
+        wanted = dict(sorted(asked))  # In one order for everybody, so that no two wait for each other.
         try:
-            return bool(
-                await self._pool.fetchval(
-                    "insert into platform.lease as l values ($1, $2, clock_timestamp() + $3) on conflict (what) do "
-                    "update set holder = excluded.holder, until = excluded.until "
-                    "where l.holder = excluded.holder or l.until < clock_timestamp() returning true",
-                    what,
-                    self._holder,
-                    timedelta(seconds=for_s),
-                )
+            rows = await self._pool.fetch(
+                "insert into platform.lease as l select what, $1, clock_timestamp() + for_ "
+                "from unnest($2::text[], $3::interval[]) as w(what, for_) on conflict (what) do "
+                "update set holder = excluded.holder, until = excluded.until "
+                "where l.holder = excluded.holder or l.until < clock_timestamp() returning what",
+                self._holder,
+                list(wanted),
+                [timedelta(seconds=for_s) for for_s in wanted.values()],
             )
         except AWAY as away:
             raise Outage(f"leases cannot be had: {away}") from away
+        ours = {what for (what,) in rows}
+        return [what in ours for what, _ in asked]
 
     async def give_back(self, what: str) -> None:
-        try:
-            await self._pool.execute("delete from platform.lease where what = $1 and holder = $2", what, self._holder)
-        except AWAY:
-            return
+        await self._giving_back(what)
+
+    async def _give_back_all(self, whats: Sequence[str]) -> Sequence[None]:
+        with suppress(*AWAY):
+            await self._pool.execute(
+                "with ours as (select what from platform.lease where what = any($1::text[]) and holder = $2 "
+                "order by what for update) "
+                "delete from platform.lease l using ours, set_config('synchronous_commit', 'off', true) "
+                "where l.what = ours.what",
+                whats,
+                self._holder,
+            )
+        return [None] * len(whats)

@@ -464,6 +464,10 @@ class RowsLine(Line):
         await self.way()
         return await self._rows.many(table, order_by, limit, descending, **where)
 
+    async def among(self, table: Table, column: str, values: Sequence[object]) -> Sequence[Row]:
+        await self.way()
+        return await self._rows.among(table, column, values)
+
 
 class NotebookLine(Line):
     """`Notebook` at the other end of a line; a page whose answer is lost was written whole or not at all."""

@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from libs.runtime.cli import SERVICES
+from libs.runtime.embedded_postgres import SETTINGS
+from libs.runtime.engines import CONNECTIONS_MAX
 from tests import engines
 
 
@@ -40,3 +43,8 @@ def test_who_asks_without_the_library_is_told_what_to_install(unset: pytest.Monk
     unset.setitem(sys.modules, "testcontainers.postgres", None)
     with pytest.raises(RuntimeError, match="pip install 'testcontainers"), engines.postgres_container():
         pass
+
+
+def test_all_services_as_processes_of_their_own_and_an_operator_fit_into_the_embedded_database() -> None:
+    superusers_only = 3
+    assert (len(SERVICES) + 1) * CONNECTIONS_MAX <= int(SETTINGS["max_connections"]) - superusers_only

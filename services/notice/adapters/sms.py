@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from libs.eventsourcing.lanes import Together
 from libs.kernel.clocks import Clock
 from services.notice.domain.naming import NoticeId
 from services.notice.ports import Sent, TurnedDown
@@ -42,25 +44,25 @@ class FileSms:
         self._path, self._clock = path, clock
         self._known: set[str] = set()
         self._read_to = 0
-        self._turn = asyncio.Lock()
+        self._visits = Together(self._visit)
 
     async def send(self, notice_id: NoticeId, to: str, text: str) -> Sent | TurnedDown:
         if not _can_be_dialled(to):
             return TurnedDown(reason=NUMBER_INVALID)
         line = {"notice_id": notice_id, "to": to, "text": text, "at": self._clock.now().isoformat()}
-        await self._visit(line)
+        await self._visits(line)
         return Sent()
 
     async def look_up(self, notice_id: NoticeId) -> Sent | None:
-        await self._visit(None)
+        await self._visits(None)
         return Sent() if notice_id in self._known else None
 
-    async def _visit(self, line: dict[str, str] | None) -> None:
-        async with self._turn:
-            await asyncio.to_thread(self._locked, line)
+    async def _visit(self, lines: Sequence[dict[str, str] | None]) -> Sequence[None]:
+        await asyncio.to_thread(self._locked, [line for line in lines if line is not None])
+        return [None] * len(lines)
 
-    def _locked(self, line: dict[str, str] | None) -> None:
-        """Learn what others have sent, and add this line unless it is there."""
+    def _locked(self, lines: Sequence[dict[str, str]]) -> None:
+        """Learn what others have sent, and add those of these lines that are not there."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "r+b") as file:
@@ -72,12 +74,13 @@ class FileSms:
                     break
                 self._known.add(json.loads(raw)["notice_id"])
                 self._read_to += len(raw)
-            if line is not None and line["notice_id"] not in self._known:
-                raw = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+            new = {line["notice_id"]: line for line in reversed(lines) if line["notice_id"] not in self._known}
+            if new:
+                raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in reversed(new.values())).encode()
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
-                self._known.add(line["notice_id"])
+                self._known |= new.keys()
                 self._read_to += len(raw)
 
 

@@ -89,6 +89,13 @@ async def test_a_row_of_keys_alone_may_be_put_twice(books: Books) -> None:
     assert [*await books.rows.many(SEEN, "id")] == [{"id": "m1"}]
 
 
+async def test_rows_are_found_among_many_values(books: Books) -> None:
+    await books.write([stop("c1", 1), stop("c1", 2), stop("c2"), stop("c3")])
+    found = await books.rows.among(STOP, "card_id", ["c1", "c3", "c4"])
+    assert sorted((row["card_id"], row["report"]) for row in found) == [("c1", 1), ("c1", 2), ("c3", 1)]
+    assert [*await books.rows.among(STOP, "card_id", [])] == []
+
+
 async def test_drop_takes_every_row_that_fits_and_no_other(books: Books) -> None:
     await books.write([stop("c1", 1), stop("c1", 2), stop("c2", 1, outlet="hall")])
     await books.write([Drop(STOP, {"card_id": "c3"}), Drop(STOP, {"card_id": "c1", "report": 2})])
