@@ -27,8 +27,10 @@ CLERK = Caller("clerk-1", "clerk", CITY, outlet=OUTLET)
 HRSS = Caller("hrss-1", "department", CITY, department="hrss")
 
 NOTED = """
-select a.nth - 1 from unnest($1::text[]) with ordinality as a(holding, nth)
-where (select count(*) from issuance.fact f where f.stream = 'holding-' || a.holding and f.name = 'verdict-noted') >= $2
+select a.nth - 1 from unnest($1::text[]) with ordinality as a(holding, nth) cross join lateral (
+    select f.data::json ->> 'granted' as granted from issuance.fact f
+    where f.stream = 'holding-' || a.holding and f.name = 'verdict-noted' order by f.version desc limit 1
+) latest where latest.granted = $2
 """
 
 
@@ -43,7 +45,7 @@ async def until_a_function_is_switched(ground: Ground) -> Findings:
         holdings = [str(holding_id(PersonId(person), PROGRAMME)) for person in persons]
         connection = await asyncpg.connect(dsn)
         try:
-            await _noted(connection, holdings, 1)
+            await _noted(connection, holdings, "true")
             async with ground.platform(dsn) as platform:
                 await cards_for(platform, [PersonId(person) for person in persons])
             await asyncio.sleep(3)  # The letters about so many cards are to be out of the way.
@@ -112,9 +114,9 @@ class _Desk:
             line.close()
 
 
-async def _noted(connection: asyncpg.Connection, holdings: Sequence[str], times: int) -> None:
+async def _noted(connection: asyncpg.Connection, holdings: Sequence[str], granted: str) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while len(await connection.fetch(NOTED, holdings, times)) < len(holdings):
+        while len(await connection.fetch(NOTED, holdings, granted)) < len(holdings):
             await asyncio.sleep(0.2)
 
 
@@ -139,7 +141,7 @@ async def _changed(
         async with asyncio.timeout(len(documents) / PER_S + PATIENCE_S):
             while len(took_s) < len(documents):
                 asked_at, asked = time.perf_counter(), list(pending)
-                for (nth,) in await connection.fetch(NOTED, asked, 2) if asked else ():
+                for (nth,) in await connection.fetch(NOTED, asked, "false") if asked else ():
                     took_s.append(time.perf_counter() - pending.pop(asked[nth]))
                 await asyncio.sleep(max(0.0, asked_at + LOOK_EVERY_S - time.perf_counter()))
         await sending
