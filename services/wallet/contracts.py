@@ -179,8 +179,21 @@ class AdjustmentMade(Contract, type="wallet.AdjustmentMade.v1"):
     at: datetime
 
 
+class TapRuled(Contract, type="wallet.TapRuled.v1"):
+    """People have decided what becomes of an offline tap that nobody books silently; whose it is, is not said."""
+
+    case_id: str
+    """Of which record: city, sender, number of the file and line."""
+    standing: str
+    """Why it was a case, for example `conflict` or `stale`."""
+    ruling: str
+    """`book`, `reject`, or `issuer` who bears it."""
+    amount_fen: int
+    at: datetime
+
+
 TELLS = (
     PurseOpened, PurseFrozen, PurseReleased, AccountMoved, AccountToppedUp, TopUpReversed, PaymentAuthorised,
     PaymentCaptured, PaymentReleased, PaymentRefunded, LoadPaid, LoadEnded, ChipSettled, AccountPaidOut,
-    AdjustmentMade,
+    AdjustmentMade, TapRuled,
 )  # fmt: skip

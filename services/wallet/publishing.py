@@ -7,6 +7,7 @@ from services.wallet import contracts as told
 from services.wallet.domain.adjustment import events as adjustment
 from services.wallet.domain.payment import events as payment
 from services.wallet.domain.purse import events as purse
+from services.wallet.domain.tapcase import events as tapcase
 from services.wallet.domain.topup import events as topup
 
 
@@ -166,6 +167,23 @@ def tell_of_adjustment(fact: adjustment.Event) -> Contract | None:
                 at=fact.at,
             )
         case adjustment.AdjustmentProposed():
+            return None
+        case _:
+            assert_never(fact)
+
+
+def tell_of_tap_case(fact: tapcase.Event) -> Contract | None:
+    """A proposal is told to nobody, and reasons stay with the city."""
+    match fact:
+        case tapcase.TapRuled():
+            return told.TapRuled(
+                case_id=fact.case_id,
+                standing=fact.standing,
+                ruling=fact.ruling,
+                amount_fen=fact.amount_fen,
+                at=fact.at,
+            )
+        case tapcase.RulingProposed():
             return None
         case _:
             assert_never(fact)

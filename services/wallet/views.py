@@ -1,23 +1,28 @@
 """How the wallet shows what it knows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
-from libs.kernel.why import Nameless, Why
+from libs.kernel.why import Nameless, Said, Why
 from libs.ledger.entry import Balance, Line
-from libs.web.why import WhyView
+from libs.web.why import SaidView, WhyView
 from services.ids import CardId
+from services.wallet.adapters.tap_cases import TapCase
 from services.wallet.domain import chart
 from services.wallet.domain.adjustment.decider import AdjustmentUnknown
 from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.bylaw import WalletBylaw
 from services.wallet.domain.fares.fare import Fare
-from services.wallet.domain.naming import LoadId
+from services.wallet.domain.naming import LoadId, TapCaseId
 from services.wallet.domain.payment.state import Asked
 from services.wallet.domain.purse.decider import CardOfYesterday, CardUnknown, LoadUnknown
 from services.wallet.domain.purse.state import Purse
+from services.wallet.domain.tapcase.events import RulingProposed
+from services.wallet.domain.tapcase.state import Cases
+from services.wallet.domain.taps.tap import Class, Ruling
 from services.wallet.domain.topup.state import Paid
 
 
@@ -291,4 +296,182 @@ def payment_view(payment: Asked, at: datetime) -> PaymentView:
         refunded_fen=payment.refunded_fen,
         authorised_at=payment.authorised_at,
         expires_at=payment.expires_at,
+    )
+
+
+class RivalView(BaseModel):
+    """Another record that cannot be true together with this one."""
+
+    case_id: str
+    standing: Class
+    ruling: Ruling | None
+    fen: int
+    at: datetime
+
+
+class RulingView(BaseModel):
+    """What is proposed for a record, or ruled on it."""
+
+    ruling: Ruling
+    reason: str
+    evidence: str
+    proposal_id: str
+    until: datetime | None
+    """When the proposal lapses; null once it is ruled."""
+
+
+class TapCaseView(BaseModel):
+    """A tap that nobody books silently. Amounts are whole fen."""
+
+    case_id: str
+    """City, sender, number of the file, line."""
+    status: Literal["open", "proposed", "ruled", "closed"]
+    """`closed` without a ruling: what stood against it is gone, or the city knows more by now."""
+    standing: Class
+    reason: SaidView
+    """Why it is a case, and what to look at."""
+    card: str
+    """The number on the chip."""
+    card_id: str | None
+    counter: int
+    terminal: int
+    sequence: int
+    merchant: str | None
+    fen: int
+    at: datetime
+    opened_at: datetime
+    ruling: RulingView | None = None
+    against: list[RivalView] = []
+    """At most twenty; only in the answer about one case."""
+
+
+class TapCasesView(BaseModel):
+    """A page of open cases."""
+
+    cases: list[TapCaseView]
+    next: str = ""
+    """Where the next page begins; empty on the last one."""
+
+
+class GapView(BaseModel):
+    """Purchases of a card of which nobody has heard; a terminal still has them, or has lost them."""
+
+    card: str
+    from_counter: int
+    to_counter: int
+    seen_at: datetime
+    """When the purchase behind the gap was made: the age of the gap."""
+
+
+class GapsView(BaseModel):
+    """A page of gaps."""
+
+    gaps: list[GapView]
+    next: str = ""
+
+
+class JudgedView(BaseModel):
+    """How many taps stood so, and stand so now, if no other contradicts them."""
+
+    was: Class
+    now: Class
+    records: int
+    fen: int
+
+
+class JudgementView(BaseModel):
+    """What came of judging taps again."""
+
+    judged: list[JudgedView]
+
+
+REASONS: dict[Class, Said] = {
+    Class.CONFLICT: Said(
+        zh="同一卡计数器或同一终端流水号出现了不同内容，或计数器倒退；请与终端原始记录核对后，退回不实的一条",
+        en="the same purchase counter or terminal sequence came with another content, or the counter fell; compare the "
+        "terminals' own records, and reject what is not true",
+    ),
+    Class.OVER_CEILING: Said(
+        zh="金额高于当日票价上限，款项暂挂；请核对票价与终端设置",
+        en="more than the dearest trip of that day, so the money waits in suspense; look at the tariff in the terminal",
+    ),
+    Class.BAD_CRYPTOGRAM: Said(
+        zh="交易验证码不符，该卡未签署此记录；请查终端与密钥版本",
+        en="the card's signature does not fit the record; look at the terminal and at its key version",
+    ),
+    Class.FROM_THE_FUTURE: Said(
+        zh="交易时间晚于收到时间，终端时钟有误；请核实实际乘车时间",
+        en="dated later than it came, so the terminal's clock is wrong; find out when the ride was",
+    ),
+    Class.STALE: Said(
+        zh="交易时间过久，入账前须人工核实；请查终端为何迟传",
+        en="so old that somebody must look before the holder pays; find out why the terminal was late",
+    ),
+    Class.TERMINAL_UNKNOWN: Said(
+        zh="终端未登记；请先登记终端，再重新判定",
+        en="the terminal is not written down; write it down, then have the taps judged again",
+    ),
+    Class.TERMINAL_RETIRED: Said(
+        zh="终端在交易时已停用；请查其去向，或更正停用时间后重新判定",
+        en="the terminal had been retired; find out where it is, or correct the date and have the taps judged again",
+    ),
+    Class.CARD_UNKNOWN: Said(
+        zh="该卡未开通电子钱包或卡号不存在；请核对卡号，开通后重新判定",
+        en="no purse is open for this card; check its number, and have the taps judged again once it is open",
+    ),
+}
+BOOKED_NOW = Said(zh="已按规则入账，无需处理", en="booked by the rules; nothing is to be done")
+
+
+def tap_case_view(
+    case: TapCase,
+    now: Cases | None = None,
+    against: Sequence[tuple[TapCaseId, Class, Ruling | None, int, datetime]] = (),
+) -> TapCaseView:
+    """How a case stands; without `now`, as the list shows it."""
+    ruling = None if now is None else _ruling_view(case, now)
+    status: Literal["open", "proposed", "ruled", "closed"] = "open" if case.closed_at is None else "closed"
+    if case.ruling is not None or (ruling is not None and ruling.until is None):
+        status = "ruled"
+    elif ruling is not None and case.closed_at is None:
+        status = "proposed"
+    return TapCaseView(
+        case_id=case.case_id,
+        status=status,
+        standing=case.standing,
+        reason=SaidView.of(REASONS.get(case.standing, BOOKED_NOW)),
+        card=str(case.card),
+        card_id=case.card_id,
+        counter=case.counter,
+        terminal=case.terminal,
+        sequence=case.sequence,
+        merchant=case.merchant,
+        fen=case.fen,
+        at=case.at,
+        opened_at=case.opened_at,
+        ruling=ruling,
+        against=[
+            RivalView(case_id=name, standing=standing, ruling=ruled, fen=fen, at=at)
+            for name, standing, ruled, fen, at in against
+        ],
+    )
+
+
+def _ruling_view(case: TapCase, now: Cases) -> RulingView | None:
+    waiting = next((one for one in now.proposals.waiting if one.case_id == case.case_id), None)
+    found = now.ruled.get(case.case_id) or waiting
+    if found is None:
+        return None
+    return RulingView(
+        ruling=found.ruling,
+        reason=found.reason,
+        evidence=found.evidence,
+        proposal_id=found.proposal_id,
+        until=found.until if isinstance(found, RulingProposed) else None,
+    )
+
+
+def tap_cases_view(cases: Sequence[TapCase], last: tuple[int, int] | None) -> TapCasesView:
+    return TapCasesView(
+        cases=[tap_case_view(case) for case in cases], next="" if last is None else f"{last[0]}-{last[1]}"
     )

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from libs.eventsourcing.desk import Aggregate
+from libs.eventsourcing.store import DueCommand
 from libs.kernel.ids import city_of
 from libs.ledger.auditor import Auditor
 from libs.runtime.citypack import CityPacks
@@ -19,6 +20,7 @@ from services.wallet.adapters.clearing import Clearing
 from services.wallet.adapters.cryptograms import SIMULATED_MASTER, SimulatedCryptograms
 from services.wallet.adapters.fares import FareBylaws
 from services.wallet.adapters.tap_bylaws import TapBylaws
+from services.wallet.adapters.tap_cases import TapCases
 from services.wallet.adapters.terminals import NoTerminals
 from services.wallet.contracts import TELLS
 from services.wallet.domain import chart
@@ -36,6 +38,11 @@ from services.wallet.domain.purse import events as purse_events
 from services.wallet.domain.purse.commands import EndCard, EndCooling, FreezePurse, SucceedCard
 from services.wallet.domain.purse.decider import purses
 from services.wallet.domain.purse.state import Purse
+from services.wallet.domain.tapcase import commands as tap_case_commands
+from services.wallet.domain.tapcase import events as tap_case_events
+from services.wallet.domain.tapcase.commands import CarryOutRuling
+from services.wallet.domain.tapcase.decider import tap_cases
+from services.wallet.domain.tapcase.state import Cases
 from services.wallet.domain.topup import commands as top_up_commands
 from services.wallet.domain.topup import events as top_up_events
 from services.wallet.domain.topup.decider import top_ups
@@ -104,6 +111,16 @@ ADJUSTMENT = Aggregate[Adjustment](
 )
 
 
+TAP_CASE = Aggregate[Cases](
+    category="tapcase",
+    decider=tap_cases,
+    commands=tap_case_commands.Command,
+    facts=tap_case_events.Event,
+    key=lambda command: str(command.counter_id),
+    tell=publishing.tell_of_tap_case,
+)
+
+
 def check_bylaws(packs: CityPacks) -> None:
     """Read every rule on money that a city has decided. Raises PackUnfit."""
     WalletBylaws(packs)
@@ -115,12 +132,14 @@ def check_bylaws(packs: CityPacks) -> None:
 def tap_counter(platform: Platform, cryptograms: Cryptograms | None = None) -> TapCounter:
     """Where taps are cleared; `cryptograms` knows the cards' keys, and without it simulated
     ones are used, for which anybody can sign, and therefore only where nobody but this machine can call."""
-    clearing = None
+    clearing = cases = None
     knows = cryptograms or (SimulatedCryptograms(SIMULATED_MASTER) if platform.settings.on_loopback else None)
     if platform.database is not None and knows is not None:
         clearing = Clearing(platform.database, "wallet", knows, platform.city)
+    if platform.database is not None:
+        cases = TapCases(platform.database, "wallet", platform.city)
     bylaws = TapBylaws(platform.packs, FareBylaws(platform.packs))
-    return TapCounter(clearing=clearing, bylaws=bylaws, folder=platform.settings.home / "taps")
+    return TapCounter(clearing=clearing, cases=cases, bylaws=bylaws, folder=platform.settings.home / "taps")
 
 
 def _signing(platform: Platform) -> Sequence[Callable[[], Awaitable[None]]]:
@@ -164,18 +183,26 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
         platform.telemetry.books_faults.labels("wallet").set(faults)
         platform.telemetry.books_entries.labels("wallet").set(entries)
 
+    taps = tap_counter(platform)
+
+    async def carry_out_ruling(command: CarryOutRuling, _due: DueCommand) -> None:
+        """Whoever ruled has seen it done already, if all went well; the second time changes nothing."""
+        rules = taps.bylaws.at(city_of(command.case_id), platform.city.now())
+        await taps.cases_kept.carry_out(command.case_id, command.ruling, rules)
+
     settings = platform.settings
     auditor = Auditor(ledger, platform.monotonic, report, settings.books_drift_limit_fen, settings.books_full_audit_s)
-    desks = Desks([PURSE, PAYMENT, TOP_UP, ADJUSTMENT], ledger, platform.city, brief)
+    desks = Desks([PURSE, PAYMENT, TOP_UP, ADJUSTMENT, TAP_CASE], ledger, platform.city, brief)
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), tap_counter(platform), fares),
+        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), taps, fares),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=(*HEARS, *(one for one in LEARNS_FROM if one not in HEARS)),
         reactions=REACTIONS,
         chores=(auditor.look, *_signing(platform)),
         project=project,
+        performers={CarryOutRuling: carry_out_ruling},
         large_bodies=LARGE_BODIES,
     )

@@ -24,6 +24,7 @@ WANTED = {
     "enact a bylaw",
     "merge two persons",
     "adjust a wallet",
+    "rule on a tap",
     "replace a key",
 }
 """What R169 and the city's own controls want two people for, by the name under which a service declares it."""

@@ -14,6 +14,8 @@ from services.wallet.domain.taps.tap import Tap
 from tests.platform import CENTRE, ZHOUSHAN
 
 BUS = Caller("till-1", "merchant", ZHOUSHAN, outlet="zs-bus")
+COLLEAGUE = Caller("centre-2", "centre", ZHOUSHAN)
+AUDITOR = Caller("auditor-1", "auditor", ZHOUSHAN)
 TERMINAL = 330900000001
 CHIP = 3309000100000009995
 
@@ -74,3 +76,72 @@ async def test_a_back_office_brings_its_taps_and_is_told_how_each_ended(town: To
     assert (status, told["code"]) == (422, "tap-file-unfit")
     status, told = await put(town, BUS, "/v1/tap-files/zs-shop/1", raw)
     assert (status, told["code"]) == (403, "not-allowed")
+
+
+async def test_a_clerk_finds_two_taps_that_contradict_each_other_and_two_people_rule_on_them(town: Town) -> None:
+    pool = town.house.platform.database
+    assert pool is not None
+    await a_purse(pool)
+    terminals = [{"terminal": TERMINAL, "merchant": "zs-bus", "service": "bus"}]
+    await town.post(CENTRE, "/v1/terminals", {"terminals": terminals}, expect=200)
+    now = datetime.fromisoformat((await town.get(CENTRE, "/v1/city-time"))["now"]).astimezone(UTC)
+    first = Tap(
+        card=CHIP, counter=40, terminal=TERMINAL, sequence=40, fen=182, balance_fen=4_818, kind=6,
+        at=(now - timedelta(hours=1)).replace(microsecond=0), tac=bytes(4),
+    )  # fmt: skip
+    clone = replace(first, fen=364)
+    nobodys = replace(first, counter=41, sequence=41, at=first.at + timedelta(minutes=5), terminal=TERMINAL + 77)
+    await put(town, BUS, "/v1/tap-files/zs-bus/40", a_file(40, [first, clone, nobodys]))
+    before = await shadow_of(pool)
+
+    listed = (await town.get(AUDITOR, "/v1/tap-cases", standing="conflict"))["cases"]
+    ours = [one for one in listed if one["counter"] == 40]
+    assert [one["case_id"] for one in ours] == ["330900-zs-bus-40-1", "330900-zs-bus-40-2"]
+    assert "请与终端原始记录核对" in ours[0]["reason"]["zh"]
+    page = await town.get(CENTRE, "/v1/tap-cases", limit="1")
+    assert len(page["cases"]) == 1
+    assert page["next"]
+
+    asked = {"ruling": "reject", "reason": "the terminal's own list shows the other", "evidence": "F-40"}
+    waits = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/rulings", asked, expect=202)
+    assert (waits["status"], waits["against"][0]["case_id"]) == ("proposed", "330900-zs-bus-40-1")
+    assert await shadow_of(pool) == before
+    approval = {"proposal_id": waits["ruling"]["proposal_id"]}
+    alone = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/approvals", approval, expect=403)
+    assert alone["code"] == "same-hand"
+    done = await town.post(COLLEAGUE, "/v1/tap-cases/330900-zs-bus-40-2/approvals", approval)
+    assert done["status"] == "ruled"
+    assert await shadow_of(pool) == before - 182
+    true = await town.get(CENTRE, "/v1/tap-cases/330900-zs-bus-40-1")
+    assert (true["status"], true["standing"]) == ("closed", "booked")
+    again = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/rulings", asked | {"ruling": "book"}, expect=409)
+    assert again["code"] == "already-ruled"
+
+    held = (await town.get(BUS, "/v1/cities/330900/hotlist"))["newest"]
+    receipt = {"version": held, "received_at": now.isoformat()}
+    told = await town.post(BUS, f"/v1/terminals/{TERMINAL}/hotlist-receipts", receipt)
+    assert (told["terminal"], told["version"]) == (TERMINAL, held)
+    ahead = receipt | {"version": held + 1}
+    refused = await town.post(BUS, f"/v1/terminals/{TERMINAL}/hotlist-receipts", ahead, expect=422)
+    assert refused["code"] == "hotlist-version-unknown"
+
+    parked = {"ruling": "issuer", "reason": "it was ours", "evidence": "F-41"}
+    refused = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-3/rulings", parked, expect=409)
+    assert refused["code"] == "merchant-not-known"
+    later = [{"terminal": TERMINAL + 77, "merchant": "zs-bus", "service": "bus"}]
+    await town.post(CENTRE, "/v1/terminals", {"terminals": later}, expect=200)
+    judged = (await town.post(CENTRE, "/v1/tap-judgements", {}))["judged"]
+    assert {"was": "terminal_unknown", "now": "booked", "records": 1, "fen": 182} in judged
+    assert await shadow_of(pool) == before - 364
+    gaps = (await town.get(AUDITOR, "/v1/tap-gaps"))["gaps"]
+    assert [one["to_counter"] for one in gaps if one["card"] == str(CHIP)] == [39]
+    await town.drain()
+    assert not [home for home in town.house.households if await home.store.parked()]
+
+
+async def shadow_of(pool: asyncpg.Pool) -> int:
+    fen: int = await pool.fetchval(
+        "select coalesce(sum(amount_fen), 0)::bigint from wallet.posting where account = $1",
+        "purse:330900-H7YMMB733997376B.1",
+    )
+    return fen

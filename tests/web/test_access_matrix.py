@@ -63,6 +63,7 @@ IDS = {
     "adjustment_id": adjustment_id(HOLDING, "hers"),
     "city": ZHOUSHAN,
     "merchant": "zs-bus",
+    "terminal": "330900000001",
     "top_up_id": top_up_id(HOLDING, "zs-hall", "hers"),
 }
 QUERIES = {
@@ -133,6 +134,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/deliveries/{delivery_id}/settlements": {"row": 1, "try_again": False, "reason": "said twice"},
     "/v1/appointments": {"login": "somebody-m", "duty": "clerk", "organisation": "zs-dinghai"},
     "/v1/staff/{staff_id}/dismissals": {"appointment_id": "none", "reason": "moved"},
+    "/v1/tap-cases/{case_id}/rulings": {"ruling": "reject", "reason": "nobody rode", "evidence": "F-3"},
+    "/v1/tap-cases/{case_id}/approvals": {"proposal_id": "somebody's"},
+    "/v1/terminals/{terminal}/hotlist-receipts": {"version": 0, "received_at": "2026-09-01T00:00:00+08:00"},
     "/v1/terminals": {
         "terminals": [{"terminal": 1, "merchant": "zs-bus", "service": "bus"}],
     },
@@ -159,9 +163,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 WITHOUT_A_RECORD = {
     "/v1/persons", "/v1/persons/searches", "/v1/facts", "/v1/batches", "/v1/appointments", "/v1/bylaws/editions",
-    "/v1/deliveries",
-    "/v1/terminals", "/v1/write-offs", "/v1/rolls", "/v1/unit-applications",
-    "/v1/units/{unit}/code-proposals", "/v1/units/{unit}/code-proposals/{proposal_id}/approvals",
+    "/v1/deliveries", "/v1/terminals", "/v1/terminals/{terminal}/hotlist-receipts", "/v1/tap-judgements",
+    "/v1/write-offs", "/v1/rolls", "/v1/unit-applications", "/v1/units/{unit}/code-proposals",
+    "/v1/units/{unit}/code-proposals/{proposal_id}/approvals",
 }  # They are about one's own city, and a row about somebody of another is refused alone.  # fmt: skip
 OF_ALL_CITIES = {("operator", "notice:look"), ("operator", "office:see-staff")}  # Operators run the platform for all.
 

@@ -102,7 +102,25 @@ def _known_afterwards() -> Iterator[None]:
 
 def ddl(schema: str) -> str:
     """Tables and functions of clearing, beside the books of the same schema (libs.ledger)."""
-    template = files("services.wallet.adapters").joinpath("clearing.sql").read_text()
+    return tables_ddl(schema) + cases_ddl(schema)
+
+
+def tables_ddl(schema: str) -> str:
+    """The register of taps, and what is known of chips and terminals."""
+    return _sql("clearing", schema)
+
+
+def cases_ddl(schema: str) -> str:
+    """Cases, the hotlist, and the functions that clear, rule and judge again; all functions can be made anew."""
+    return _sql("clearing_cases", schema) + functions_ddl(schema)
+
+
+def functions_ddl(schema: str) -> str:
+    return _sql("clearing_functions", schema)
+
+
+def _sql(name: str, schema: str) -> str:
+    template = files("services.wallet.adapters").joinpath(f"{name}.sql").read_text()
     return template.replace("{schema}", schema).replace("{lock_class}", str(lock_class(schema)))
 
 
@@ -230,7 +248,7 @@ class Clearing:
                 under.after_receipt.value,
                 over_ceiling(rules.city),
                 chart.issuer_loss(rules.city),
-                *_ranges(rules.ceilings),
+                *ranges(rules.ceilings),
                 timeout=CHUNK_TIMEOUT_S,
             )
             await connection.execute(
@@ -256,7 +274,7 @@ def rows_of(raw: bytes, first: int, genuine: Sequence[bool]) -> bytes:
     return b"".join((_COPY_HEAD, *rows, _COPY_TAIL))
 
 
-def _ranges(ceilings: Sequence[tuple[str, date, int]]) -> tuple[list[str], list[datetime], list[datetime], list[int]]:
+def ranges(ceilings: Sequence[tuple[str, date, int]]) -> tuple[list[str], list[datetime], list[datetime], list[int]]:
     """Ceilings with the moment until which each holds, as columns."""
     rows = sorted(ceilings)
     ends = [

@@ -3,13 +3,15 @@
 import re
 from typing import NewType
 
-from libs.kernel.ids import derived, well_written
+from libs.kernel.ids import derived, well_written, written
 from services.ids import HoldingId, IdMistyped
 
 PaymentId = NewType("PaymentId", str)
 TopUpId = NewType("TopUpId", str)
 LoadId = NewType("LoadId", str)
 AdjustmentId = NewType("AdjustmentId", str)
+TapCaseId = NewType("TapCaseId", str)
+CounterId = NewType("CounterId", str)
 
 
 def payment_id(holding: HoldingId, merchant: str, reference: str) -> PaymentId:
@@ -30,6 +32,22 @@ def load_id(holding: HoldingId, channel: str, reference: str) -> LoadId:
 def adjustment_id(owner: str, reference: str) -> AdjustmentId:
     """The one adjustment that the city calls by this reference; its owner is a holding, or a pile of suspense."""
     return AdjustmentId(f"{owner}.A{_short('adjustment', owner, reference)}")
+
+
+def tap_case_id(city: str, sender: str, number: int, line: int) -> TapCaseId:
+    """The case of the record in this line of this file."""
+    return TapCaseId(f"{city}-{sender}-{number}-{line}")
+
+
+def record_of(case_id: str) -> tuple[str, str, int, int] | None:
+    """City, sender, number of the file and line of the record whose case this is; None if it can be none."""
+    found = re.fullmatch(r"([0-9]{6})-([a-z0-9][a-z0-9-]{0,15})-([1-9][0-9]{0,9})-([1-9][0-9]{0,6})", case_id)
+    return (found[1], found[2], int(found[3]), int(found[4])) if found else None
+
+
+def counter_id(city: str, card: int, counter: int) -> CounterId:
+    """One purchase counter of one card: whatever comes under it is looked into together."""
+    return CounterId(written(city, derived("counter", card, counter)))
 
 
 def holding_of_money(name: str) -> HoldingId:

@@ -1,11 +1,11 @@
-"""Taps: their register, what is known of chips and terminals, and the functions that clear them."""
+"""Taps: their register, and what is known of chips and terminals."""
 
 from libs.runtime.migrations import run_sql
-from services.wallet.adapters.clearing import ddl
+from services.wallet.adapters.clearing import tables_ddl
 
 revision = "wallet_0002"
 down_revision = "wallet_0001"
 
 
 def upgrade() -> None:
-    run_sql(ddl("wallet"))
+    run_sql(tables_ddl("wallet"))

@@ -4,11 +4,13 @@ from fastapi import APIRouter
 
 from services.wallet.adapters.fares import FareBylaws
 from services.wallet.routes.books import books
+from services.wallet.routes.cases import cases
 from services.wallet.routes.chip import chip
 from services.wallet.routes.corrections import corrections
 from services.wallet.routes.counter import counter
 from services.wallet.routes.fares import fare_table
 from services.wallet.routes.hands import Hands
+from services.wallet.routes.hotlist import hotlist
 from services.wallet.routes.taps import TapCounter, taps
 from services.wallet.routes.till import till
 
@@ -22,5 +24,7 @@ def router(hands: Hands, counter_of_taps: TapCounter, tariffs: FareBylaws) -> AP
     books(routes, hands)
     corrections(routes, hands)
     taps(routes, hands, counter_of_taps)
+    cases(routes, hands, counter_of_taps)
+    hotlist(routes, hands, counter_of_taps)
     fare_table(routes, hands, tariffs)
     return routes

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import Field, StringConstraints
 
-from libs.web.bodies import Body, Text
+from libs.web.bodies import Body, Text, When
 from services.wallet.domain.money import AMOUNT_MAX_FEN
 
 CardPath = Annotated[str, Path(description="The card, for example `330900-4K7MZQ0V5T8WX2N3.1`.")]
@@ -106,6 +106,24 @@ class WriteOffBody(Body):
     reason: Text
     evidence: Reference
     reference: Reference
+
+
+class RulingBody(Body):
+    """What shall become of a record."""
+
+    ruling: Literal["book", "reject", "issuer"]
+    """The holder pays; nobody pays; the merchant is paid and the issuer bears it."""
+    reason: Text
+    evidence: Reference
+    """The number of the file in which the evidence lies; never a name."""
+
+
+class HotlistReceiptBody(Body):
+    """What a terminal holds."""
+
+    version: Annotated[int, Field(ge=0, lt=2**62)]
+    received_at: When
+    """Since when, by the terminal's clock."""
 
 
 class ApprovalBody(Body):

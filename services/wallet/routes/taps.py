@@ -15,6 +15,7 @@ from libs.web.call import Call, CallContext
 from libs.web.problems import refusals
 from services.wallet.adapters.clearing import AnotherHeading, Clearing, TapFileAltered, TapFileUnknown, Upload
 from services.wallet.adapters.tap_bylaws import TapBylaws
+from services.wallet.adapters.tap_cases import TapCases
 from services.wallet.adapters.tap_files import FILE_MAX_BYTES, TERMINAL_MAX, TapFileUnfit
 from services.wallet.domain.taps.tap import FEN_MAX, Class
 from services.wallet.routes.hands import Hands, MerchantUnknown
@@ -31,10 +32,11 @@ class NotClearedHere(Clash):
 
 @value
 class TapCounter:
-    """Clearing and its rules. `clearing` is None where nothing can be cleared: in memory, or without anybody who
-    knows the cards' keys."""
+    """Clearing, its cases and its rules. `clearing` is None where nothing can be cleared: in memory, or without anybody
+    who knows the cards' keys."""
 
     clearing: Clearing | None
+    cases: TapCases | None
     bylaws: TapBylaws
     folder: Folder
 
@@ -43,6 +45,12 @@ class TapCounter:
         if self.clearing is None:
             raise NotClearedHere
         return self.clearing
+
+    @property
+    def cases_kept(self) -> TapCases:
+        if self.cases is None:
+            raise NotClearedHere
+        return self.cases
 
 
 class ClassView(BaseModel):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.wallet.domain.taps.bylaw import Bearer, TapBylaw
 from services.wallet.domain.taps.clearing import Card, Receipt, Record, Terminal, World
-from services.wallet.domain.taps.tap import Tap
+from services.wallet.domain.taps.tap import Ruling, Tap
 
 NOW = datetime(2026, 9, 28, 2, 0, tzinfo=UTC)
 MORNING = datetime(2026, 9, 27, 22, 0, tzinfo=UTC)
@@ -25,14 +25,17 @@ WORLD = World(
     cards={
         LIN: Card(account="purse:lin"),
         WANG: Card(account="purse:wang"),
-        LOST: Card(account="purse:lost", stopped_from=MORNING + timedelta(minutes=30)),
+        LOST: Card(account="purse:lost", stopped_from=MORNING + timedelta(minutes=30), listed_in=1),
     },
     terminals={
         BUS: Terminal(merchant="bus-one", service="bus"),
         METRO: Terminal(
             merchant="metro",
             service="metro",
-            receipts=(Receipt(as_of=MORNING + timedelta(minutes=40), received_at=MORNING + timedelta(minutes=50)),),
+            receipts=(
+                Receipt(version=0, received_at=MORNING + timedelta(minutes=40)),
+                Receipt(version=1, received_at=MORNING + timedelta(minutes=50)),
+            ),
         ),
         OLD: Terminal(merchant="bus-one", service="bus", retired_at=MORNING),
     },
@@ -116,3 +119,27 @@ bylaws = st.builds(
     before_receipt=st.sampled_from(Bearer),
     after_receipt=st.sampled_from(Bearer),
 )
+
+
+def rulings_on(sent: Sequence[Record]) -> st.SearchStrategy[list[tuple[Record, Ruling]]]:
+    """What people rule on some of these records; no counter charges its card twice, for the desk refuses that."""
+    if not sent:
+        return st.just([])
+    drawn = st.lists(st.tuples(st.sampled_from(sent), st.sampled_from(Ruling)), max_size=4)
+    return drawn.map(_that_the_desk_allows)
+
+
+def _that_the_desk_allows(drawn: list[tuple[Record, Ruling]]) -> list[tuple[Record, Ruling]]:
+    allowed: list[tuple[Record, Ruling]] = []
+    charged: set[tuple[int, int]] = set()
+    for record, ruling in drawn:
+        key = record.tap.card, record.tap.counter
+        if any(record == other for other, _ in allowed):
+            continue
+        if ruling is not Ruling.REJECT and record.tap.terminal == NOBODYS:
+            continue  # Nobody is there who could be paid.
+        if ruling is Ruling.BOOK and (not record.genuine or record.tap.card == STRANGER or key in charged):
+            continue
+        charged |= {key} if ruling is Ruling.BOOK else set()
+        allowed.append((record, ruling))
+    return allowed

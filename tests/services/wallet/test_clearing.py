@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -18,21 +18,30 @@ from libs.ledger.postgres import PostgresLedger
 from libs.ledger.postgres import ddl as ledger_ddl
 from services.wallet.adapters.clearing import Clearing, Rules, TapFileAltered, TapFileUnknown, Upload
 from services.wallet.adapters.clearing import ddl as clearing_ddl
+from services.wallet.adapters.tap_cases import HotlistVersionUnknown, ReceiptAhead, TapCases, TerminalNotKnown
 from services.wallet.adapters.tap_files import RECORD, TapFileUnfit, compose, pack
+from services.wallet.domain.naming import record_of, tap_case_id
 from services.wallet.domain.taps.bylaw import TapBylaw
 from services.wallet.domain.taps.clearing import (
     EMPTY,
     Record,
     Register,
+    Terminal,
     World,
     books,
     clear,
     gaps,
+    judge_again,
+    rule,
     standings,
 )
-from services.wallet.domain.taps.tap import Class, Tap
+from services.wallet.domain.taps.tap import BOOKED_BY_RULE, Class, Ruling, Tap
 from tests.services.wallet.tap_drawer import (
     BUS,
+    LIN,
+    LOST,
+    METRO,
+    NOBODYS,
     NOW,
     WANG,
     WORLD,
@@ -40,11 +49,12 @@ from tests.services.wallet.tap_drawer import (
     chunked,
     deliveries,
     good,
+    later,
     next_tap,
     tap,
 )
 
-TABLES = ("tap", "tap_bad", "tap_file", "tap_file_class", "tap_unclean", "entry", "posting", "folded")
+TABLES = ("tap", "tap_bad", "tap_case", "tap_file", "tap_file_class", "tap_unclean", "entry", "posting", "folded")
 
 
 @dataclass
@@ -136,7 +146,7 @@ async def office(pool: asyncpg.Pool, workshop: Path) -> AsyncIterator[BackOffice
         )
         for receipt in terminal.receipts:
             await pool.execute(
-                f"insert into {schema}.tap_receipt values ($1, $2, $3)", number, receipt.received_at, receipt.as_of
+                f"insert into {schema}.tap_receipt values ($1, $2, $3)", number, receipt.received_at, receipt.version
             )
     yield BackOffice(pool, schema, folder, count(1))
     await pool.execute(f"drop schema {schema} cascade")
@@ -194,6 +204,58 @@ async def test_the_set_and_the_rule_agree_on_every_class_every_balance_and_every
     guarded = {card.account for card in WORLD.cards.values()}
     due = {account: fen for account, fen in books(register, world).items() if account in guarded}
     assert {account: fen for account, fen in kept} == due  # noqa: C416
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deliveries(), bylaws, st.integers(1, 9), st.data())
+async def test_the_set_and_the_rule_agree_whatever_people_rule_between_two_files(
+    office: BackOffice,
+    delivery: tuple[list[Record], list[list[Record]]],
+    under: TapBylaw,
+    size: int,
+    data: st.DataObject,
+) -> None:
+    world = replace(WORLD, under=under)
+    await fresh(office, world)
+    come = [one for chunk in delivery[1] for one in chunk]
+    cases = TapCases(office.pool, office.schema, Standing())
+    register, sent, charged = EMPTY, dict[int, list[Record]](), set[str]()
+    for part in chunked(come, size):
+        number = next(office.numbers)
+        await office.take(part, number=number)
+        sent[number] = seen(part)
+        register, _ = clear(register, sent[number], world)
+        open_cases = [case for case, _ in await cases.open("330900", None, (0, 0), 500)]
+        for case in data.draw(st.lists(st.sampled_from(open_cases), max_size=2)) if open_cases else ():
+            ruling = data.draw(st.sampled_from(Ruling))
+            if ruling is not Ruling.REJECT and case.merchant is None:
+                continue
+            if ruling is Ruling.BOOK:
+                if case.standing is Class.BAD_CRYPTOGRAM or not case.purse_open or case.counter_id in charged:
+                    continue  # What the desk refuses.
+                charged.add(case.counter_id)
+            _, _, file, line = record_of(case.case_id) or ("", "", 0, 0)
+            if await cases.carry_out(case.case_id, ruling, office.rules):
+                register = rule(register, sent[file][line - 1], ruling)
+            assert not await cases.carry_out(case.case_id, Ruling.REJECT, office.rules), "ruled once"
+    assert await office.books() == books(register, world)
+    assert await stored(office) == Counter(
+        (one, Class.BOOKED if standing is Class.GAP_OPENED else standing)
+        for one, standing in standings(register, under).items()
+    )
+    open_now = {case.case_id for case, _ in await cases.open("330900", None, (0, 0), 500)}
+    due = {
+        record.tap
+        for records in sent.values()
+        for record in records
+        if record.genuine
+        and record.tap not in register.ruled
+        and standings(register, under)[record.tap] not in BOOKED_BY_RULE
+    }
+    assert len([one for one in open_now if (await cases.case(one)).standing is not Class.BAD_CRYPTOGRAM]) == len(due)
+    ledger = PostgresLedger(office.pool, office.schema, Standing())
+    audit = await ledger.audit()
+    assert (audit.drift_fen, list(audit.unbalanced), list(audit.gaps)) == (0, [], [])
 
 
 async def stored(office: BackOffice) -> Counter[tuple[Tap, Class]]:
@@ -321,3 +383,144 @@ async def test_a_file_that_is_not_right_is_refused_before_anything_is_written(of
         await office.clearing().take(path, office.rules)
     with pytest.raises(TapFileUnknown):
         await office.clearing().upload("330900", "bus-company", 7_300)
+
+
+# --- cases ---
+
+
+def case_of(number: int, line: int) -> str:
+    return tap_case_id("330900", "bus-company", number, line)
+
+
+@pytest.fixture
+async def cases(office: BackOffice) -> TapCases:
+    await fresh(office)
+    return TapCases(office.pool, office.schema, Standing())
+
+
+async def open_cases(cases: TapCases) -> list[tuple[str, Class]]:
+    return [(case.case_id, case.standing) for case, _ in await cases.open("330900", None, (0, 0), 500)]
+
+
+async def test_who_throws_the_clone_out_lets_the_true_tap_be_booked(office: BackOffice, cases: TapCases) -> None:
+    await office.take(good(tap), number=8_001)
+    assert await open_cases(cases) == []
+    await office.take(good(replace(tap, fen=364)), number=8_002)
+    assert await open_cases(cases) == [(case_of(8_001, 1), Class.CONFLICT), (case_of(8_002, 1), Class.CONFLICT)]
+    ((rival, *_),) = await cases.rivals(case_of(8_002, 1), office.rules)
+    assert rival == case_of(8_001, 1)
+    assert await office.books() == {}
+    assert await cases.carry_out(case_of(8_002, 1), Ruling.REJECT, office.rules)
+    assert await open_cases(cases) == []
+    assert (await office.books())["purse:lin"] == -182
+    true = await cases.case(case_of(8_001, 1))
+    assert (true.standing, true.closed_at, true.ruling) == (Class.BOOKED, NOW, None)
+
+
+async def test_another_content_after_a_ruling_opens_a_case_of_its_own(office: BackOffice, cases: TapCases) -> None:
+    await office.take(good(tap, replace(tap, fen=364)), number=8_010)
+    await cases.carry_out(case_of(8_010, 2), Ruling.REJECT, office.rules)
+    await office.take(good(replace(tap, fen=99)), number=8_011)
+    assert await office.books() == {}
+    assert await open_cases(cases) == [(case_of(8_010, 1), Class.CONFLICT), (case_of(8_011, 1), Class.CONFLICT)]
+
+
+async def test_suspense_goes_to_the_merchant_or_back_to_the_holder_as_people_rule(
+    office: BackOffice, cases: TapCases
+) -> None:
+    dear = replace(tap, fen=5_000)
+    await office.take(good(dear, next_tap(dear), next_tap(next_tap(dear))), number=8_020)
+    for line, ruling in ((1, Ruling.BOOK), (2, Ruling.REJECT), (3, Ruling.ISSUER)):
+        await cases.carry_out(case_of(8_020, line), ruling, office.rules)
+    assert await office.books() == {
+        "purse:lin": -5_000, "merchant:330900/bus-one": 10_000, "issuer-loss:330900": -5_000,
+    }  # fmt: skip
+
+
+async def test_a_terminal_that_is_written_down_later_lets_its_taps_be_judged_again(
+    office: BackOffice, cases: TapCases
+) -> None:
+    await office.take(good(replace(tap, terminal=NOBODYS), next_tap(tap, terminal=NOBODYS)), number=8_030)
+    await office.take(good(replace(tap, terminal=NOBODYS, fen=1)), number=8_031)
+    register = EMPTY
+    for part in (
+        [replace(tap, terminal=NOBODYS), next_tap(tap, terminal=NOBODYS)],
+        [replace(tap, terminal=NOBODYS, fen=1)],
+    ):
+        register, _ = clear(register, good(*part), WORLD)
+    assert [one.now for one in await cases.judge_again("nothing-new", office.rules)] == [Class.TERMINAL_UNKNOWN]
+    await office.pool.execute(
+        f"insert into {office.schema}.tap_terminal values ({NOBODYS}, '330900', 'metro', 'metro')"
+    )
+    try:
+        known = replace(WORLD, terminals={**WORLD.terminals, NOBODYS: Terminal(merchant="metro", service="metro")})
+        (judged,) = await cases.judge_again("now-known", office.rules)
+        assert (judged.was, judged.now, judged.records) == (Class.TERMINAL_UNKNOWN, Class.BOOKED, 3)
+        assert await office.books() == books(judge_again(register, known), known)
+        assert await office.books() == {"purse:lin": -182, "merchant:330900/metro": 182}
+        assert len(await open_cases(cases)) == 2, "the two that contradict each other"
+        assert await cases.judge_again("again", office.rules) == []
+    finally:
+        await office.pool.execute(f"delete from {office.schema}.tap_terminal where terminal = {NOBODYS}")
+
+
+async def test_a_report_that_was_lifted_leaves_its_taps_with_the_holder_once_they_are_judged_again(
+    office: BackOffice, cases: TapCases
+) -> None:
+    await office.take(good(replace(tap, card=LOST, at=later(31), terminal=METRO)))
+    assert "purse:lost" not in await office.books()
+    stop = await office.pool.fetchval(f"delete from {office.schema}.tap_stop where card_id = 'lost' returning from_at")
+    try:
+        (judged,) = await cases.judge_again("lifted", office.rules)
+        assert (judged.was, judged.now) == (Class.AFTER_REPORT, Class.BOOKED)
+        assert await office.books() == {"purse:lost": -182, "merchant:330900/metro": 182}
+    finally:
+        await office.pool.execute(f"insert into {office.schema}.tap_stop values ('lost', $1)", stop)
+        await office.pool.execute(f"update {office.schema}.tap_receipt set version = 3 where version = 1")
+
+
+async def test_gaps_are_told_page_by_page_and_close_by_themselves(office: BackOffice, cases: TapCases) -> None:
+    fourth = next_tap(next_tap(next_tap(tap)))
+    await office.take(good(tap, fourth, replace(fourth, card=WANG, counter=3, sequence=77)))
+    found, next_ = await cases.gaps("330900", 0)
+    told = [(gap.card, gap.from_counter, gap.to_counter, gap.seen_at) for gap in found]
+    assert (told, next_) == ([(LIN, 2, 3, fourth.at), (WANG, 1, 2, fourth.at)], None)
+    first, next_ = await cases.gaps("330900", 0, limit=3)
+    assert ([gap.card for gap in first], next_) == ([LIN], WANG - 1)
+    rest, next_ = await cases.gaps("330900", WANG - 1, limit=3)
+    assert ([gap.card for gap in rest], next_) == ([WANG], None)
+    await office.take(good(next_tap(tap), next_tap(next_tap(tap))))
+    assert [gap.card for gap in (await cases.gaps("330900", 0))[0]] == [WANG]
+
+
+async def test_the_hotlist_tells_what_has_changed_and_a_receipt_is_kept_once(
+    office: BackOffice, cases: TapCases
+) -> None:
+    schema = office.schema
+    await office.pool.execute(f"insert into {schema}.tap_chip values (1, '330900-x.1', 'x'), (2, '330900-y.1', 'y')")
+    held = (await cases.hotlist("330900", 0, 100)).version
+    await office.pool.execute(f"insert into {schema}.tap_stop values ('330900-x.1', $1)", NOW)
+    await office.pool.execute(f"insert into {schema}.tap_ended values ('330900-y.1', $1)", NOW)
+    page = await cases.hotlist("330900", held, 1)
+    assert ([(one.card, one.from_at) for one in page.cards], page.more) == ([(1, NOW)], True)
+    rest = await cases.hotlist("330900", page.version, 100)
+    assert ([one.card for one in rest.cards], rest.more) == ([2], False)
+    assert {one.card for one in (await cases.hotlist("330900", 0, 100)).cards} == {1, 2}
+    await office.pool.execute(f"delete from {schema}.tap_stop where card_id like '330900-%'")
+    off = await cases.hotlist("330900", rest.version, 100)
+    assert [(one.card, one.from_at) for one in off.cards] == [(1, None)]
+    assert [one.card for one in (await cases.hotlist("330900", 0, 100)).cards] == [2], "who ended stays for good"
+    assert (await cases.hotlist("320200", 0, 100)).cards == ()
+
+    for _ in range(2):
+        await cases.keep_receipt("330900", "bus-one", BUS, off.version, NOW)
+    kept = f"select version from {schema}.tap_receipt where terminal = {BUS}"
+    assert [row["version"] for row in await office.pool.fetch(kept)] == [off.version]
+    with pytest.raises(HotlistVersionUnknown):
+        await cases.keep_receipt("330900", "bus-one", BUS, off.version + 1, NOW)
+    with pytest.raises(ReceiptAhead):
+        await cases.keep_receipt("330900", "bus-one", BUS, 1, NOW + timedelta(seconds=1))
+    for city, merchant in (("330900", "metro"), ("320200", "bus-one")):
+        with pytest.raises(TerminalNotKnown):
+            await cases.keep_receipt(city, merchant, BUS, 1, NOW)
+    await office.pool.execute(f"delete from {schema}.tap_receipt where terminal = {BUS}")

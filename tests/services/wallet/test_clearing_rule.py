@@ -16,9 +16,12 @@ from services.wallet.domain.taps.clearing import (
     clear,
     contradictions,
     gaps,
+    judge_again,
+    legs,
+    rule,
     standings,
 )
-from services.wallet.domain.taps.tap import PARKED, Class, Tap
+from services.wallet.domain.taps.tap import PARKED, Class, Ruling, Tap
 from tests.services.wallet.tap_drawer import (
     BUS,
     LIN,
@@ -36,6 +39,7 @@ from tests.services.wallet.tap_drawer import (
     later,
     next_tap,
     records,
+    rulings_on,
     tap,
 )
 
@@ -187,6 +191,53 @@ def test_any_order_and_any_doubling_of_the_same_taps_gives_the_same_books(
     assert books(come, world) == books(once, world)
     assert standings(come, under) == standings(once, under)
     assert sorted(gaps(come)) == sorted(gaps(once))
+
+
+@given(deliveries(), bylaws, st.data())
+def test_it_does_not_matter_between_which_taps_a_ruling_fell(
+    delivery: tuple[list[Record], list[list[Record]]], under: TapBylaw, data: st.DataObject
+) -> None:
+    world = replace(WORLD, under=under)
+    sent, chunks = delivery
+    rulings = data.draw(rulings_on(sent))
+    once, _ = clear(EMPTY, sent, world)
+    for record, ruling in rulings:
+        once = rule(once, record, ruling)
+    acts: list[list[Record] | tuple[Record, Ruling]] = data.draw(st.permutations([*chunks, *rulings]))
+    come = EMPTY
+    for act in acts:
+        come = clear(come, act, world)[0] if isinstance(act, list) else rule(come, *act)
+    assert standings(come, under) == standings(once, under)
+    assert sorted(gaps(come)) == sorted(gaps(once))
+    assert books(come, world) == books(once, world)
+    assert sum(books(come, world).values()) == 0
+
+
+@given(records(), st.data())
+def test_whatever_people_rule_no_counter_charges_its_card_twice(sent: list[Record], data: st.DataObject) -> None:
+    register, _ = clear(EMPTY, sent, WORLD)
+    for record, ruling in data.draw(rulings_on(sent)):
+        register = rule(register, record, ruling)
+    charged = Counter(
+        (one.card, one.counter)
+        for one, standing in standings(register, UNDER).items()
+        if any(account.startswith("purse:") for account, _ in legs(one, standing, WORLD, register.ruled.get(one)))
+    )
+    assert not charged or max(charged.values()) == 1
+
+
+@given(records())
+def test_what_is_judged_again_in_the_same_city_stands_as_it_stood(sent: list[Record]) -> None:
+    register, _ = clear(EMPTY, sent, WORLD)
+    assert judge_again(register, WORLD) == register
+
+
+@given(records())
+def test_what_is_judged_again_when_the_city_knows_more_stands_as_if_it_had_known(sent: list[Record]) -> None:
+    poorer = replace(WORLD, terminals={BUS: WORLD.terminals[BUS]}, cards={LIN: WORLD.cards[LIN]})
+    register, _ = clear(EMPTY, sent, poorer)
+    at_once, _ = clear(EMPTY, sent, WORLD)
+    assert books(judge_again(register, WORLD), WORLD) == books(at_once, WORLD)
 
 
 @given(records())

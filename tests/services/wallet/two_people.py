@@ -1,9 +1,11 @@
-"""How two people put an account right, for the test of the house that lets one person try."""
+"""How two people put an account right or rule on a tap, for the test of the house that lets one person try."""
 
 from dataclasses import replace
 
 from libs.kernel import ProposalId
 from libs.testing.twopeople import ONE, OTHER, Conversation
+from services.wallet.domain.taps.tap import Class, Ruling
+from tests.services.wallet import test_tap_case as cases
 from tests.services.wallet.test_adjustment import A_MONTH_LATER, approve, correct, write_off
 
 ANOTHER = ProposalId("another")
@@ -21,6 +23,18 @@ CONVERSATIONS = (
             replace(approve, to="payable"),
             replace(approve, proposal_id=ANOTHER, stands_fen=900),
             replace(approve, proposal_id=ANOTHER, at=A_MONTH_LATER),
+        ),
+    ),
+    Conversation(
+        act="rule on a tap",
+        given=(),
+        said=(replace(cases.charge, by=ONE), replace(cases.approve, by=OTHER)),
+        also=(
+            replace(cases.charge, ruling=Ruling.ISSUER, proposal_id=ANOTHER),
+            replace(cases.charge, case_id=cases.OTHER_CASE, proposal_id=ANOTHER),
+            replace(cases.charge, standing=Class.STALE, ruling=Ruling.REJECT),
+            replace(cases.approve, proposal_id=ANOTHER),
+            replace(cases.approve, standing=Class.STALE),
         ),
     ),
 )

@@ -4,10 +4,14 @@ Two questions are kept apart. *What would this tap be, alone?* is answered from 
 of card, terminal and tariff. *Does it contradict another tap?* is a property of the set of all taps, whatever their
 order. Both together make the books a function of the set of taps: any order, any doubling, any cutting into chunks
 comes out the same. A tap that was booked and is contradicted later is taken back by an entry of its own.
+
+What people rule on a record is a third thing, and stands whatever comes later. So the books are a function of the set
+of taps and of the set of rulings, and it does not matter between which taps a ruling fell (decision 0041).
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
@@ -15,7 +19,7 @@ from libs.kernel import state, value
 from libs.kernel.calendar import shanghai_day
 from services.wallet.domain import chart
 from services.wallet.domain.taps.bylaw import Bearer, TapBylaw
-from services.wallet.domain.taps.tap import Class, Tap
+from services.wallet.domain.taps.tap import Class, Ruling, Tap
 
 
 @value
@@ -28,20 +32,22 @@ class Record:
 
 @value
 class Card:
-    """A card whose purse is open: its account, and from when a report of its loss that covers the purse holds.
+    """A card whose purse is open: its account, from when a report of its loss that covers the purse holds, and in
+    which version of the hotlist it was listed.
 
     A report that was lifted or has lapsed leaves its taps with the holder, who had the card.
     """
 
     account: str
     stopped_from: datetime | None = None
+    listed_in: int | None = None
 
 
 @value
 class Receipt:
-    """From `received_at` on, a terminal had the hotlist as it stood at `as_of`."""
+    """From `received_at` on, a terminal had this version of the hotlist."""
 
-    as_of: datetime
+    version: int
     received_at: datetime
 
 
@@ -67,11 +73,19 @@ class World:
     under: TapBylaw
 
 
+Printed = tuple[int, int, int, int, int, datetime]
+
+
 @state
 class Register:
-    """Every distinct genuine tap, and what it would be if no other contradicted it."""
+    """Every distinct genuine tap, what it would be if no other contradicted it, and what people have ruled.
+
+    A record that the card did not sign is known by what it says of the ride (`printed`), and never compared.
+    """
 
     plain: Mapping[Tap, Class]
+    ruled: Mapping[Tap, Ruling] = field(default_factory=dict)
+    ruled_forged: Mapping[Printed, tuple[Tap, Ruling]] = field(default_factory=dict)
 
     @property
     def taps(self) -> Collection[Tap]:
@@ -89,7 +103,7 @@ def clear(register: Register, chunk: Sequence[Record], world: World) -> tuple[Re
         first.append(record.genuine and record.tap not in plain)
         if first[-1]:
             plain[record.tap] = alone(record.tap, world)
-    after = Register(plain=plain)
+    after = replace(register, plain=plain)
     standing = standings(after, world.under)
     return after, tuple(
         standing[record.tap] if fresh else Class.DUPLICATE if record.genuine else Class.BAD_CRYPTOGRAM
@@ -97,8 +111,35 @@ def clear(register: Register, chunk: Sequence[Record], world: World) -> tuple[Re
     )
 
 
-def alone(tap: Tap, world: World) -> Class:
-    """What a tap is when no other contradicts it."""
+def rule(register: Register, record: Record, ruling: Ruling) -> Register:
+    """Write down what people have ruled on a record; the first ruling stands."""
+    if record.genuine:
+        return replace(register, ruled={record.tap: ruling} | dict(register.ruled))
+    known = {printed(record.tap): (record.tap, ruling)}
+    return replace(register, ruled_forged=known | dict(register.ruled_forged))
+
+
+def printed(tap: Tap) -> Printed:
+    """What a record says of the ride."""
+    return tap.card, tap.counter, tap.terminal, tap.sequence, tap.fen, tap.at
+
+
+def judge_again(register: Register, world: World) -> Register:
+    """Taps of which the city may know more than when they came, judged by what it knows now."""
+    again = {
+        tap: alone(tap, world, in_time=plain in REPORTED)
+        for tap, plain in register.plain.items()
+        if plain in JUDGED_AGAIN and tap not in register.ruled
+    }
+    return replace(register, plain={**register.plain, **again})
+
+
+REPORTED = frozenset({Class.AFTER_REPORT, Class.AFTER_HOTLIST})
+JUDGED_AGAIN = frozenset({Class.TERMINAL_UNKNOWN, Class.TERMINAL_RETIRED, Class.CARD_UNKNOWN}) | REPORTED
+
+
+def alone(tap: Tap, world: World, in_time: bool = False) -> Class:
+    """What a tap is when no other contradicts it; `in_time` says that it was booked before it could go stale."""
     terminal, card = world.terminals.get(tap.terminal), world.cards.get(tap.card)
     if tap.at > world.now + timedelta(seconds=world.under.ahead_max_s):
         return Class.FROM_THE_FUTURE
@@ -108,13 +149,16 @@ def alone(tap: Tap, world: World) -> Class:
         return Class.TERMINAL_RETIRED
     if card is None:
         return Class.CARD_UNKNOWN
-    if tap.at < world.now - timedelta(days=world.under.stale_days):
+    if not in_time and tap.at < world.now - timedelta(days=world.under.stale_days):
         return Class.STALE
     ceiling = [fen for from_, fen in world.ceilings.get(terminal.service, ()) if from_ <= shanghai_day(tap.at)]
     if not ceiling or tap.fen > ceiling[-1]:
         return Class.OVER_CEILING
     if card.stopped_from is not None and tap.at >= card.stopped_from:
-        knew = any(one.as_of >= card.stopped_from and one.received_at <= tap.at for one in terminal.receipts)
+        listed = card.listed_in
+        knew = listed is not None and any(
+            one.version >= listed and one.received_at <= tap.at for one in terminal.receipts
+        )
         return Class.AFTER_HOTLIST if knew else Class.AFTER_REPORT
     return Class.BOOKED
 
@@ -137,18 +181,20 @@ def contradictions(register: Register, under: TapBylaw) -> Iterator[Tap]:
     """Taps that cannot all be true: the same counter of a card, or the same sequence of a terminal, with different
     contents; and a tap that is later than one with a higher counter, for a counter only rises.
 
-    The clock of a tap from the future proves nothing about its neighbours.
+    The clock of a tap from the future proves nothing about its neighbours; a record that was thrown out contradicts
+    nobody.
     """
+    left = {tap: plain for tap, plain in register.plain.items() if register.ruled.get(tap) is not Ruling.REJECT}
     for key in (_by_card, _by_terminal):
         same = defaultdict(list)
-        for tap in register.taps:
+        for tap in left:
             same[key(tap)].append(tap)
         for taps in same.values():
             if len(taps) > 1:
                 yield from taps
     tolerance = timedelta(seconds=under.clock_tolerance_s)
     of_card = defaultdict(list)
-    for tap, plain in register.plain.items():
+    for tap, plain in left.items():
         if plain is not Class.FROM_THE_FUTURE:
             of_card[tap.card].append(tap)
     for taps in of_card.values():
@@ -173,8 +219,10 @@ def over_ceiling(city: str) -> str:
     return chart.suspense(city, "over-ceiling")
 
 
-def legs(tap: Tap, standing: Class, world: World) -> tuple[tuple[str, int], ...]:
-    """What a tap that stands so means in the books: (account, fen), summing to zero."""
+def legs(tap: Tap, standing: Class, world: World, ruling: Ruling | None = None) -> tuple[tuple[str, int], ...]:
+    """What a tap that stands so, or was ruled on so, means in the books: (account, fen), summing to zero."""
+    if ruling is not None:
+        return _legs(tap, world, _BEARERS[ruling])
     match standing:
         case Class.BOOKED | Class.GAP_OPENED:
             bearer = Bearer.HOLDER
@@ -186,22 +234,33 @@ def legs(tap: Tap, standing: Class, world: World) -> tuple[tuple[str, int], ...]
             return (world.cards[tap.card].account, -tap.fen), (over_ceiling(world.city), tap.fen)
         case _:
             return ()
+    return _legs(tap, world, bearer)
+
+
+_BEARERS = {Ruling.BOOK: Bearer.HOLDER, Ruling.REJECT: Bearer.MERCHANT, Ruling.ISSUER: Bearer.ISSUER}
+
+
+def _legs(tap: Tap, world: World, bearer: Bearer) -> tuple[tuple[str, int], ...]:
+    if bearer is Bearer.MERCHANT:
+        return ()
     merchant = chart.merchant(world.city, world.terminals[tap.terminal].merchant)
     match bearer:
         case Bearer.HOLDER:
             return (world.cards[tap.card].account, -tap.fen), (merchant, tap.fen)
         case Bearer.ISSUER:
             return (chart.issuer_loss(world.city), -tap.fen), (merchant, tap.fen)
-        case Bearer.MERCHANT:
-            return ()
 
 
 def books(register: Register, world: World) -> Mapping[str, int]:
-    """All balances that follow from these taps, in fen; accounts at zero are left out."""
+    """All balances that follow from these taps and rulings, in fen; accounts at zero are left out."""
     balances: dict[str, int] = defaultdict(int)
-    for tap, standing in standings(register, world.under).items():
-        for account, fen in legs(tap, standing, world):
-            balances[account] += fen
+    moved = [
+        legs(tap, standing, world, register.ruled.get(tap))
+        for tap, standing in standings(register, world.under).items()
+    ]
+    moved += [legs(tap, Class.BAD_CRYPTOGRAM, world, ruling) for tap, ruling in register.ruled_forged.values()]
+    for account, fen in (leg for legs_ in moved for leg in legs_):
+        balances[account] += fen
     return {account: fen for account, fen in balances.items() if fen}
 
 

@@ -44,6 +44,21 @@ PARKED = frozenset(
 """Kept with their reason, not booked, and judged again when somebody says so."""
 
 
+BOOKED_BY_RULE = frozenset({Class.BOOKED, Class.GAP_OPENED, Class.AFTER_REPORT, Class.AFTER_HOTLIST})
+"""Who pays for these is settled; a tap of any other class is a case, until it closes itself or people rule on it."""
+
+
+class Ruling(StrEnum):
+    """What people have decided about one record."""
+
+    BOOK = "book"
+    """The ride was taken as it says: the holder pays."""
+    REJECT = "reject"
+    """Nobody pays; the others are judged as if it had never come."""
+    ISSUER = "issuer"
+    """The merchant is paid, and the issuer bears it."""
+
+
 @value
 class Tap:
     """One purchase from the offline purse.
