@@ -1,4 +1,4 @@
-"""How taps are cleared: the rule, written so that it can be read. `adapters/clearing.sql` does the same for millions.
+"""How taps are cleared: the rule, to be read; `adapters/clearing_functions.sql` does the same for millions.
 
 Two questions are kept apart. *What would this tap be, alone?* is answered from the record and from what the city knows
 of card, terminal and tariff. *Does it contradict another tap?* is a property of the set of all taps, whatever their
