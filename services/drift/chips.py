@@ -23,7 +23,7 @@ from services.wallet.domain.taps.tap import Tap
 CENTRE = Caller("centre-1", "centre", CITY)
 SENDER = BUS.outlet
 PURSE_CAP_FEN, CEILING_FEN = 100_000, 1_000
-TERMINALS, ABOARD_MAX = 12, 25
+TERMINALS, ABOARD_MAX = 12, 40
 FIRST_TERMINAL, PURCHASE = 330_900_000_001, 6
 
 
@@ -89,7 +89,7 @@ class Chips:
 
     @property
     def stories(self) -> Stories:
-        return {self.load: 3, self.ride_unheard: 4, self.meet: 1}
+        return {self.load: 3, self.ride_unheard: 1, self.meet: 1}
 
     async def settle(self, pool: asyncpg.Pool) -> None:
         """The terminals are written down, the wallet knows each chip, and most have a little money."""

@@ -132,6 +132,7 @@ class Clearing:
     ) -> None:
         self._pool, self._schema, self._cryptograms, self._city = pool, schema, cryptograms, city
         self._chunk = chunk
+        self._turn = asyncio.Lock()  # All clear under one lock of the database: who waits needs no connection for that.
 
     async def take(self, path: Path, rules: Rules, expected: tuple[str, int] | None = None) -> Upload:
         """Clear a file from where an earlier attempt left it; `expected` is the sender and number that it must bear.
@@ -209,7 +210,8 @@ class Clearing:
             while (chunk := await ready) is not None:
                 ready = asyncio.create_task(asyncio.to_thread(self._next, todo))
                 first, rows = chunk
-                await self._clear(file, first, rows, rules)
+                async with self._turn:
+                    await self._clear(file, first, rows, rules)
         finally:
             if not ready.done():
                 await asyncio.gather(ready, return_exceptions=True)

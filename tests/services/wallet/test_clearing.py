@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.eventsourcing.postgres import lock_class
 from libs.kernel.outages import OutcomeUnknown
 from libs.ledger.postgres import PostgresLedger
 from libs.ledger.postgres import ddl as ledger_ddl
-from services.wallet.adapters.clearing import Clearing, Rules, TapFileAltered, TapFileUnknown, Upload
+from services.wallet.adapters.clearing import BATCH_SHARD, Clearing, Rules, TapFileAltered, TapFileUnknown, Upload
 from services.wallet.adapters.clearing import ddl as clearing_ddl
 from services.wallet.adapters.tap_cases import HotlistVersionUnknown, ReceiptAhead, TapCases, TerminalNotKnown
 from services.wallet.adapters.tap_files import RECORD, TapFileUnfit, compose, pack
@@ -362,6 +363,29 @@ async def test_two_who_send_the_same_file_at_once_book_it_once(office: BackOffic
     assert done.classes == {Class.BOOKED: (20, 3_640)}
     assert {one.records, other.records} == {20}
     assert (await office.books())["purse:lin"] == -3_640
+
+
+WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted and classid = $1 and objid = $2"
+
+
+async def test_files_that_wait_for_one_another_keep_one_connection_busy_and_not_all(
+    office: BackOffice, dsn: str
+) -> None:
+    await office.reset(WORLD)
+    lock = lock_class(office.schema), BATCH_SHARD
+    async with office.pool.acquire() as another, asyncpg.create_pool(dsn, min_size=0, max_size=2) as few:
+        await another.execute("select pg_advisory_lock($1, $2)", *lock)
+        clearing = Clearing(few, office.schema, Marked(), Standing())
+        files = [office.file(good(tap)).rename(office.folder / f"{nth}.taps") for nth in range(3)]
+        uploads = [asyncio.create_task(clearing.take(file, office.rules)) for file in files]
+        while not await another.fetchval(WAITING, *lock):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert await another.fetchval(WAITING, *lock) == 1
+        assert await few.fetchval("select 1", timeout=5) == 1
+        await another.execute("select pg_advisory_unlock($1, $2)", *lock)
+        ended = await asyncio.gather(*uploads)
+    assert Counter(name for upload in ended for name in upload.classes) == {Class.BOOKED: 1, Class.DUPLICATE: 2}
 
 
 async def test_the_auditor_finds_the_books_of_a_clearing_right(office: BackOffice) -> None:
