@@ -135,7 +135,7 @@ BUGS = (
     Bug("nobody looks whether the money is there", _without(guards.FUNDS_SHORT)),
     Bug("an account has no cap", _without(guards.ABOVE_CAP)),
     Bug("a stopped card pays", _without(guards.ACCOUNT_STOPPED)),
-    Bug("balances move before holds are let go", _changed(r", held_fen = a\.held_fen \+ k\.held_fen", "")),
+    Bug("balances move before holds are let go", _changed(r", held_fen = a\.held_fen \+ u\.held", "")),
     Bug("a hold holds nothing", patches=[_patched(booking, "held_by", lambda _fen: 0)]),
     Bug("every command is new", patches=[_patched(call, "derived", lambda *_: uuid4())]),
     Bug("a decision on an old state is stored", patches=[_patched(PostgresStore, "append", _append_stale)], wallets=2),

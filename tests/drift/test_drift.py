@@ -26,6 +26,7 @@ async def test_a_planted_bug_is_caught(workshop: Path, name: str) -> None:
 def test_every_bug_has_a_name_of_its_own_and_takes_something_away() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 10
     assert all(bug.sql or bug.patches or bug.law for bug in BUGS)
+    assert all(bug.sql("wallet") for bug in BUGS if bug.sql)
     assert not NO_BUG.name
 
 
