@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -37,6 +38,7 @@ S = TypeVar("S")
 ATTEMPTS_MAX = 20
 CACHE_MAX = 20_000
 
+_META = ("actor", "channel", "reason", "city", "bylaws", "correlation", "causation", "trace")
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -131,8 +133,21 @@ class Order:
     remember_refusal: bool = False
 
     def meta(self) -> str:
-        named = ("actor", "channel", "reason", "city", "bylaws", "correlation", "causation", "trace")
-        return _as_json({name: text for name in named if (text := getattr(self, name))})
+        return _meta(
+            self.actor,
+            self.channel,
+            self.reason,
+            self.city,
+            self.bylaws,
+            self.correlation,
+            self.causation,
+            self.trace,
+        )
+
+
+@lru_cache(maxsize=100)  # All rows of a roll are ordered in the same words.
+def _meta(*texts: str) -> str:
+    return _as_json({name: text for name, text in zip(_META, texts, strict=True) if text})
 
 
 @dataclass(frozen=True, slots=True)

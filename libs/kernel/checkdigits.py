@@ -19,10 +19,10 @@ def luhn(digits: str) -> str:
 
 def mod_11_2(digits: str) -> str:
     """The check character of ISO 7064 MOD 11-2 (`0`-`9`, `X`), as GB 11643 puts it behind seventeen digits."""
-    rest = 0
+    total = 0  # Worked out at the end, not digit by digit: 17 digits make no large number.
     for digit in digits:
-        rest = (rest + int(digit)) * 2 % 11
-    return "0123456789X"[(12 - rest) % 11]
+        total = (total + int(digit)) * 2
+    return "0123456789X"[(12 - total) % 11]
 
 
 def mod_37_36(text: str) -> str:

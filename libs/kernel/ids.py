@@ -10,6 +10,7 @@ _NAMESPACE = uuid.UUID("5f0c0f5e-6f2b-5b0e-9a52-0d6f3c7a1e11")
 _FREE_BITS = ~(0xF000 << 64 | 0xC000 << 48)
 _VERSION_5 = 0x5000 << 64 | 0x8000 << 48
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_THREE = [a + b + c for a in _CROCKFORD for b in _CROCKFORD for c in _CROCKFORD]
 _WRITTEN = re.compile(f"[0-9]{{6}}-[{_CROCKFORD}]{{15}}[0-9A-Z]")
 
 
@@ -27,7 +28,7 @@ def written(city: str, seed: uuid.UUID) -> str:
     below one in seven million.
     """
     number = seed.int >> 53
-    body = "".join(_CROCKFORD[number >> shift & 31] for shift in range(70, -1, -5))
+    body = "".join([_THREE[number >> shift & 0x7FFF] for shift in range(60, -1, -15)])
     return f"{city}-{body}{mod_37_36(city + body)}"
 
 

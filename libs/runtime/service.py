@@ -89,7 +89,8 @@ class Desks:
         """
         desk = self._by_command[type(wanted[0][0])]
         wanted = [
-            (command, replace(order, bylaws=order.bylaws or self.editions(order.city))) for command, order in wanted
+            (command, order if order.bylaws else replace(order, bylaws=self.editions(order.city)))
+            for command, order in wanted
         ]
 
         def asking(command: Any) -> Any:
@@ -194,15 +195,15 @@ class Listener:
                 done[nth] = is_settled
         return done
 
-    @staticmethod
-    def _order(command_id: Any, reaction: str, message: Message) -> Order:
-        who = message.told_by()
+    def _order(self, command_id: Any, reaction: str, message: Message) -> Order:
+        who, city = message.told_by(), message.key.partition("-")[0]
         return Order(
             command_id=command_id,
             actor=who.get("actor", ""),
             channel=who.get("channel", ""),
             reason=reaction,
-            city=message.key.partition("-")[0],
+            city=city,
+            bylaws=self._service.desks.editions(city),
             correlation=who.get("correlation", message.key),
             causation=message.id,
             trace=who.get("trace", ""),

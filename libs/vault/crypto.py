@@ -3,6 +3,7 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
@@ -112,8 +113,10 @@ def from_text(text: str) -> bytes:
 
 def _unmistakable(words: tuple[str, ...]) -> bytes:
     """Words in a row, each with its length, so that no two rows look the same."""
-    row = b""
-    for text in words:
-        word = text.encode()
-        row += len(word).to_bytes(4, "big") + word
-    return row
+    return b"".join(map(_measured, words))
+
+
+@lru_cache(maxsize=1_000)  # The words that come again and again; nothing that is secret is among them.
+def _measured(text: str) -> bytes:
+    word = text.encode()
+    return len(word).to_bytes(4, "big") + word

@@ -1,6 +1,7 @@
 """Which facts of identity the city is told, and in which words; who somebody is, is never told."""
 
 from collections import Counter
+from functools import lru_cache
 from typing import assert_never
 
 from libs.messaging.contract import Contract
@@ -47,10 +48,7 @@ def tell(fact: Event) -> Contract | None:
                 article=verdict.article,
                 facts_used=list(verdict.facts_used),
                 missing=list(verdict.missing),
-                functions=[
-                    told.FunctionVerdict(function=one.function, granted=one.granted, because=one.because)
-                    for one in verdict.functions
-                ],
+                functions=[_opened(one.function, one.granted, one.because) for one in verdict.functions],
                 bylaws=verdict.bylaws,
                 outlet=fact.row.outlet if fact.row else "",
                 roll_id=fact.row.roll_id if fact.row else None,
@@ -83,6 +81,12 @@ def tell(fact: Event) -> Contract | None:
             return None  # Told by the entry that remains, as soon as it has heard of it.
         case _:
             assert_never(fact)
+
+
+@lru_cache(maxsize=1_000)
+def _opened(function: str, granted: bool, because: str) -> told.FunctionVerdict:
+    """The same for all whom the tables cannot tell apart."""
+    return told.FunctionVerdict(function=function, granted=granted, because=because)
 
 
 def tell_of_roll(fact: roll.Event) -> Contract | None:

@@ -161,7 +161,7 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
 
 def _progress(told: Contract) -> Iterator[Change]:
     """What the public enquiry answers; a reissue has no application and no row."""
-    application = getattr(told, "application_id", None)
+    application = vars(told).get("application_id")
     if application is None:
         return
     row: dict[str, object] = {"application_id": application}
@@ -214,7 +214,7 @@ _OVER = (ApplicationRejected, ApplicationWithdrawn, NewCardDeclined, CardUnclaim
 
 def _open_applications(told: Contract) -> Iterator[Change]:
     """What somebody still waits for, and until when she should have to."""
-    application = getattr(told, "application_id", None)
+    application = vars(told).get("application_id")
     if application is None:
         return
     row: dict[str, object] = {"application_id": application}
@@ -257,7 +257,7 @@ NOT_TOLD_AGAIN = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
 
 
 def _timeline(told: Contract, message: Message) -> Iterator[Change]:
-    holding = getattr(told, "holding_id", None)
+    holding = vars(told).get("holding_id")
     if holding is None:
         return
     who, (service, shard, sequence) = message.told_by(), message.place

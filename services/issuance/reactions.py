@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from services.identity.contracts import (
     EntitlementJudged,
@@ -36,9 +37,7 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
         programme=told.programme,
         granted=told.granted,
         because=f"{told.basis} ({told.article})" if not_now else f"{told.article}{missing}",
-        functions=tuple(
-            FunctionGrant(function=one.function, granted=one.granted, because=one.because) for one in told.functions
-        ),
+        functions=tuple([_granted(one.function, one.granted, one.because) for one in told.functions]),
         at=told.at,
         outlet=told.outlet,
         facts=tuple(fact.partition(" ")[0] for fact in told.facts_used),
@@ -75,6 +74,12 @@ def when_a_merge_is_taken_back_return_their_holdings(told: PersonsParted) -> Ite
             yield PassHoldingOn(
                 holding_id=holding_id(entry, programme), person_id=own, programme=programme, lead=mine, at=told.at
             )
+
+
+@lru_cache(maxsize=1_000)
+def _granted(function: str, granted: bool, because: str) -> FunctionGrant:
+    """The same for all whom the tables cannot tell apart."""
+    return FunctionGrant(function=function, granted=granted, because=because)
 
 
 def when_a_reissue_is_ordered_make_a_new_card(told: ReissueOrdered) -> Iterator[Command]:

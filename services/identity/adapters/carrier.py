@@ -162,10 +162,22 @@ class Carrier:
         await self._compare(sheet, known)
 
     def _grants(self, sheet: _Sheet, row: Row) -> bool:
-        return any(v.granted for v in self._verdicts(sheet, row) if v.programme == sheet.errand.programme)
+        return any(v.granted for v in self._judge_row(sheet, row)[0] if v.programme == sheet.errand.programme)
 
     def _verdicts(self, sheet: _Sheet, row: Row) -> tuple[Verdict, ...]:
-        """What the city's tables say of somebody of whom nothing else is known; asked once for each tuple of facts."""
+        """What the city's tables say of somebody of whom nothing else is known, with her own dates."""
+        judged, is_own = self._judge_row(sheet, row)
+        if is_own:
+            return judged
+        return tuple(
+            [
+                replace(v, used=tuple([replace(u, valid_from=row.valid_from, stated_at=sheet.at) for u in v.used]))
+                for v in judged
+            ]
+        )
+
+    def _judge_row(self, sheet: _Sheet, row: Row) -> tuple[tuple[Verdict, ...], bool]:
+        """The verdicts, asked for once for each tuple of facts, and whether they are of this row alone."""
         if self._judged_on != sheet.reading.on:
             self._judged, self._judged_on = {}, sheet.reading.on
         errand, birth = sheet.errand, row.opened.birth
@@ -176,12 +188,9 @@ class Carrier:
             judged = self._eligibility.verdicts(errand.city, said, years, sheet.at, birth)
             turn = any(verdict.holds_until for verdict in judged)  # Then days or birthdays count, and nobody is alike.
             if turn or self._eligibility.counts_days(errand.city, sheet.at):
-                return judged
+                return judged, True
             self._judged[about] = judged
-        return tuple(
-            replace(v, used=tuple(replace(u, valid_from=row.valid_from, stated_at=sheet.at) for u in v.used))
-            for v in judged
-        )
+        return judged, False
 
     @staticmethod
     def _said(sheet: _Sheet, row: Row) -> tuple[Statement, ...]:
