@@ -1,10 +1,16 @@
-"""A roll from its file to ordered cards, beside `citycard up`, into an empty register and into a filled one."""
+"""A roll from its file to ordered cards, beside `citycard up`, into an empty register and into a filled one.
+
+ROWS and HELD say how long the roll is and how many persons the filled register holds; every verdict is compared with
+the manifest, and every card is counted.
+"""
 
 import asyncio
+import csv
 import os
 import subprocess
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import asyncpg
@@ -13,7 +19,7 @@ from bench.doors import environment_of, server
 from bench.figures import Findings, Row
 from bench.ground import Ground, ended
 from libs.testing.stage import free_port
-from services.simulation.rolls import write
+from services.simulation.rolls import manifest_of, write
 
 WANTED_PER_S, WANTED_MB, WANTED_RATIO = 2_000, 400, 0.8
 LOOK_S = 0.05
@@ -21,13 +27,14 @@ LOOK_S = 0.05
 
 async def into_a_filled_register(ground: Ground) -> Findings:
     """Persons a second, and the memory of whoever imports; ordered means that `card-ordered` is stored."""
-    rows, held = ground.either(150_000, 3_000), ground.either(1_000_000, 20_000)
+    rows = int(os.environ.get("ROWS", ground.either(100_000, 3_000)))
+    held = int(os.environ.get("HELD", ground.either(1_000_000, 20_000)))
     roll = ground.folder / "roll.csv"
-    came_to = write(roll, rows, seed=1)
+    came_to = await asyncio.to_thread(write, roll, rows, seed=1)
     empty_per_s, empty_mb = await _imported(ground, "roll_empty", roll, came_to["ordered"], 0)
     full_per_s, full_mb = await _imported(ground, "roll_filled", roll, came_to["ordered"], held)
     ratio, peak_mb = full_per_s / empty_per_s, max(empty_mb, full_mb)
-    what = f"roll of {rows:,} persons, 3 % planted faults, file → ordered card, readers and relays at work"
+    what = f"roll of {rows:,} persons, 3 % planted faults, file → ordered card, all services at work"
     return Findings(
         [
             Row(f"{what}, empty register", f"{empty_per_s:,.0f}/s", wanted=f"≥ {WANTED_PER_S:,}/s",
@@ -62,13 +69,27 @@ async def _imported(ground: Ground, name: str, roll: Path, cards: int, held: int
             await ended(importer)
     connection = await asyncpg.connect(dsn)
     try:
-        ordered = await connection.fetchval("select count(*) from issuance.fact where name = 'card-ordered'")
+        ordered, holdings = await connection.fetchrow(
+            "select count(*), count(distinct stream) from issuance.fact where name = 'card-ordered'"
+        )
     finally:
         await connection.close()
     await ground.drop(name)
-    if importer.returncode or ordered - held != cards:
-        raise RuntimeError(f"{ordered - held} cards were ordered instead of {cards}; status {importer.returncode}")
+    if importer.returncode or not ordered - held == holdings - held == cards:
+        raise RuntimeError(
+            f"{ordered - held} cards in {holdings - held} holdings instead of {cards}; status {importer.returncode}"
+        )
+    await asyncio.to_thread(_compare, roll)
     return cards / took, peak_kb / 1024
+
+
+def _compare(roll: Path) -> None:
+    """Raises RuntimeError unless every row that brought no new card is one of the manifest's, for the same reason."""
+    with roll.with_name(f"{roll.stem}.verdicts.csv").open() as said, manifest_of(roll).open() as due:
+        found = (row for row in csv.reader(said) if row[1] != "ordered")
+        for verdict, wanted in zip_longest(found, csv.reader(due)):
+            if verdict != wanted:
+                raise RuntimeError(f"the manifest says {wanted}, the verdict is {verdict}")
 
 
 def _peak_kb(pid: int) -> int:

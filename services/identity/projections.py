@@ -1,4 +1,4 @@
-"""What identity remembers of departments' deliveries, how good a feed is, and who has a card, as far as was heard."""
+"""What identity remembers: departments' deliveries, how good a feed is, who has a card, who may be there twice."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,11 +6,18 @@ from datetime import datetime
 
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
+from libs.kernel.ids import city_of
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change, Put, Row, Rows
-from services.identity.contracts import RecordsAnnounced, RecordSettled, RecordsTaken
-from services.ids import HoldingId
+from services.identity.contracts import (
+    DuplicateFound,
+    DuplicateSettled,
+    RecordsAnnounced,
+    RecordSettled,
+    RecordsTaken,
+)
+from services.ids import CaseId, HoldingId
 from services.issuance.contracts import (
     CardActivated,
     CardApproved,
@@ -51,7 +58,20 @@ held = Table(
 HEARS = (
     CardWaiting, CardApproved, CardActivated, CardReplaced, CardCancelled, CardUnclaimed, NewCardDeclined,
 )  # fmt: skip
-REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled, *HEARS)
+REMEMBERS = (RecordsTaken, RecordsAnnounced, RecordSettled, DuplicateFound, DuplicateSettled, *HEARS)
+
+
+# Whom the register may know otherwise; `ruling` is empty while the case waits for a clerk.
+suspect = Table(
+    "suspect",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("city", Text),
+    Column("roll_id", Text),
+    Column("why", Text),
+    Column("since", DateTime(timezone=True)),
+    Column("ruling", Text, default=""),
+)
 
 
 def project(told: Contract, _message: Message) -> Iterator[Change]:
@@ -74,6 +94,11 @@ def project(told: Contract, _message: Message) -> Iterator[Change]:
             yield Put(held, {"holding_id": told.holding_id, "card_id": "", "coming": False})
         case CardUnclaimed() | NewCardDeclined():
             yield Put(held, {"holding_id": told.holding_id, "coming": False})
+        case DuplicateFound():
+            found = {"city": city_of(told.case_id), "roll_id": told.roll_id, "why": told.why, "since": told.at}
+            yield Put(suspect, {"case_id": told.case_id} | found)
+        case DuplicateSettled():
+            yield Put(suspect, {"case_id": told.case_id, "ruling": told.ruling})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +140,11 @@ class IdentityQuestions:
             if row is not None and (row["card_id"] or row["coming"]):
                 return str(row["card_id"] or holding)
         return ""
+
+    async def suspects(self, city: str, ruling: str, most: int) -> list[CaseId]:
+        """Cases of all rolls of a city that were settled in this way, or wait for a clerk (""); the oldest first."""
+        found = await self._rows.many(suspect, order_by="since", limit=most, city=city, ruling=ruling)
+        return [CaseId(one["case_id"]) for one in found]
 
     async def quality(self, city: str, department: str) -> Quality:
         last = await self.deliveries(city, department)

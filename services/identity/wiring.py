@@ -163,7 +163,7 @@ def build(platform: Platform) -> Service:
         desks, merges, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions
     )
     programmes_board(routes, Programmes(platform.packs), platform.packs, platform.city)
-    rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, platform.city)
+    rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, questions, platform.city)
     inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
 
     async def look_at_the_feeds() -> None:

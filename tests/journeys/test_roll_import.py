@@ -186,6 +186,9 @@ async def test_the_same_comes_over_http_and_a_clerk_settles_what_is_doubtful(tow
 
     cases = (await town.get(HALL, f"/v1/rolls/{roll}/duplicates"))["cases"]
     case = cases[0]
+    everywhere = (await town.get(HALL, "/v1/duplicates"))["cases"]
+    assert sorted(everywhere, key=lambda one: int(one["line"])) == cases, "the same, whichever roll has shown them"
+    assert len((await town.get(CENTRE, "/v1/duplicates", most="2"))["cases"]) == 2
     assert (len(cases), case["ruling"]) == (came_to["case"], "")
     assert "*" in case["row_number"]
     assert case["row_name"].endswith("**")
@@ -196,5 +199,8 @@ async def test_the_same_comes_over_http_and_a_clerk_settles_what_is_doubtful(tow
         "case-settled"
     )
     await town.drain()
+    assert len((await town.get(HALL, "/v1/duplicates"))["cases"]) == len(cases) - 1
+    (ruled,) = (await town.get(HALL, "/v1/duplicates", ruling="same_person"))["cases"]
+    assert (ruled["case_id"], ruled["ruling"]) == (case["case_id"], "same_person")
     desk = Desk(town, file)
     assert await desk.ask("select count(*) from issuance.fact where name = 'card-ordered'") == came_to["ordered"]

@@ -5,7 +5,7 @@ import io
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -33,8 +33,11 @@ from services.identity.domain.roll.decider import PartChanged, PartsOutOfOrder, 
 from services.identity.domain.roll.events import Outcome
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known
+from services.identity.projections import IdentityQuestions
 from services.ids import CaseId, IdMistyped, RollId, case_id, known, roll_id
 
+CASES_MAX = 100
+Found = Literal["open", "same_person", "another_person"]
 TEXT_CHARS_MAX = 900_000  # Some ten thousand rows; a body ends at two million bytes.
 
 RollPath = Annotated[str, Path(description="The roll, for example `330900-4K7MZQ0V5T8WX2N3`.")]
@@ -109,7 +112,7 @@ class DuplicateView(BaseModel):
 
 
 class DuplicatesView(BaseModel):
-    """The cases of a roll."""
+    """Cases, the oldest first."""
 
     cases: list[DuplicateView]
 
@@ -121,6 +124,7 @@ def rolls(
     sharing: DataSharing,
     mass_issues: MassIssues,
     vault: Vault,
+    questions: IdentityQuestions,
     city: Clock,
 ) -> None:
     """Open the desk for rolls."""
@@ -215,6 +219,15 @@ def rolls(
             if verdict.outcome is Outcome.CASE
         ]
         return DuplicatesView(cases=[await compared((await cases.standing(case)).state) for case in doubtful])
+
+    @routes.get("/v1/duplicates", dependencies=[allowed("identity:settle-duplicate")])
+    async def who_may_stand_in_the_register_twice(
+        call: Call, ruling: Found = "open", most: Annotated[int, Query(ge=1, le=CASES_MAX)] = CASES_MAX
+    ) -> DuplicatesView:
+        """What waits for a clerk in the whole city, whichever roll has shown it; or what was ruled in one way."""
+        here = sharing.served(call.caller.city)
+        found = await questions.suspects(here, "" if ruling == "open" else ruling, most)
+        return DuplicatesView(cases=[await compared((await cases.standing(case)).state) for case in found])
 
     @routes.get(
         "/v1/duplicates/{case_id}",
