@@ -79,3 +79,8 @@ def roll_id(city: str, name: str) -> RollId:
 def case_id(roll: RollId, part: int, line: int) -> CaseId:
     """A question to a clerk about one row of a roll."""
     return CaseId(written(city_of(roll), derived("case", roll, part, line)))
+
+
+def pair_id(person: PersonId, other: PersonId) -> CaseId:
+    """A question to a clerk about two persons of the register, whichever is named first."""
+    return CaseId(written(city_of(person), derived("pair", *sorted((person, other)))))

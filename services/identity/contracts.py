@@ -130,7 +130,7 @@ class RollPageCarriedOut(Contract, type="identity.RollPageCarriedOut.v1"):
 
 
 class DuplicateFound(Contract, type="identity.DuplicateFound.v1"):
-    """A row of a roll may be a person whom the register knows otherwise; a clerk has to compare."""
+    """A row of a roll, or another entry, may be a person whom the register knows otherwise; a clerk has to compare."""
 
     case_id: CaseId
     person_id: PersonId
@@ -138,10 +138,11 @@ class DuplicateFound(Contract, type="identity.DuplicateFound.v1"):
     other_person_id: PersonId | None = None
     """The second person, where both are registered and one will have to be merged into the other."""
     roll_id: RollId
+    """Empty where no roll has shown it; then `part` and `line` are 0."""
     part: int
     line: int
     why: str
-    """`old_and_new_form` of one document, or `other_name` under one document."""
+    """`old_and_new_form` of one document, `other_name` under one document, or `name_and_birth` of two."""
     at: datetime
 
 

@@ -160,12 +160,17 @@ def tell_of_duplicate(fact: duplicate.Event) -> Contract:
                 roll_id=fact.roll_id,
                 part=fact.part,
                 line=fact.line,
+                other_person_id=fact.other_person_id,
                 why=fact.why.value,
                 at=fact.at,
             )
         case duplicate.DuplicateSettled():
             return told.DuplicateSettled(
-                case_id=fact.case_id, person_id=fact.person_id, ruling=fact.ruling.value, at=fact.at
+                case_id=fact.case_id,
+                person_id=fact.person_id,
+                other_person_id=fact.other_person_id,
+                ruling=fact.ruling.value,
+                at=fact.at,
             )
         case _:
             assert_never(fact)

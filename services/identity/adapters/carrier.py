@@ -1,6 +1,5 @@
 """Carries a roll out: a page of rows is judged, registered, sealed and stored together, each row once (R41, R42)."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -16,7 +15,8 @@ from libs.runtime.service import Desks
 from services.identity.adapters.bylaws import DataSharing, MassIssues
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.merges import entry_now
-from services.identity.adapters.people import People
+from services.identity.adapters.pairs import Pairs
+from services.identity.adapters.people import People, comparable
 from services.identity.adapters.roll_files import Fault, Page, Reading, Row, quoted
 from services.identity.domain.bylaw import MassIssue
 from services.identity.domain.commands import AdmitFromRoll
@@ -81,6 +81,7 @@ class Carrier:
         self._desks, self._people, self._sharing = desks, people, sharing
         self._mass_issues, self._eligibility, self._city = mass_issues, eligibility, city
         self._persons: Desk[Person] = desks["person"]
+        self._pairs = Pairs(people, desks["person"], desks["duplicate"])
         self._rolls: Desk[Roll] = desks["roll"]
         self._judged: dict[tuple[Any, ...], tuple[Verdict, ...]] = {}
         self._judged_on: date | None = None
@@ -245,6 +246,8 @@ class Carrier:
             )
             wishes.append((row, command))
         await self._hand_in(sheet, wishes, Outcome.ORDERED)
+        for row, command in wishes:
+            await self._pairs.look(row.document, row.opened, command.person_id, errand.actor, _CHANNEL)
 
     async def _compare(self, sheet: _Sheet, known: Sequence[tuple[Row, PersonId]]) -> None:
         """Whom the register knows by the same document: the same in every way, or a case for a clerk."""
@@ -272,7 +275,7 @@ class Carrier:
             name, number = opened
             if number != row.document.number or row.old_form:
                 await self._report(sheet, row, person, Why.OLD_AND_NEW_FORM)
-            elif _comparable(name) != _comparable(row.opened.name):
+            elif comparable(name) != comparable(row.opened.name):
                 await self._report(sheet, row, person, Why.OTHER_NAME)
             elif person.row and person.row.roll_id == errand.roll_id and (
                 (person.row.part, person.row.line) != (errand.part, row.line)
@@ -352,9 +355,3 @@ class Carrier:
             bylaws=errand.bylaws,
             correlation=errand.roll_id,
         )
-
-
-def _comparable(name: str) -> str:
-    """A name without what a keyboard adds: full-width letters, spaces and dots between names."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(char for char in plain if char.isalnum())

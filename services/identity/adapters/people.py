@@ -1,5 +1,6 @@
 """The only room in which a person can be read: what goes to the vault, and what comes back."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +45,21 @@ class People:
             return holder or PersonId(await self._vault.claim("document", _index(city, document), newcomer))
         except Erased:
             raise DataErased from None
+
+    async def lookalike(self, city: str, document: Document, opened: Opened, person: PersonId) -> PersonId | None:
+        """Who had this name and birthday first, among those whose documents are renewed under another number.
+
+        A citizen has one number for life, so that two numbers are two persons. Raises DataErased.
+        """
+        if document.match_key.startswith("citizen:"):
+            return None
+        try:
+            first = await self._vault.claim(
+                "name and birth", f"{city} {comparable(opened.name)} {opened.birth}", person
+            )
+        except Erased:
+            raise DataErased from None
+        return None if first == person else PersonId(first)
 
     async def close(self, person: PersonId, opened: Opened) -> Particulars:
         """Seal what the person said. Raises DataErased."""
@@ -132,6 +148,12 @@ class People:
     async def erase(self, person: PersonId) -> None:
         """Destroy the key; said twice, done once."""
         await self._vault.erase(person)
+
+
+def comparable(name: str) -> str:
+    """A name without what a keyboard adds: full-width letters, spaces and dots between names."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(char for char in plain if char.isalnum())
 
 
 def _index(city: str, document: Document) -> str:

@@ -9,6 +9,7 @@ from services.identity.adapters.bylaws import DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import Agreements, Intake
 from services.identity.adapters.merges import Merges
+from services.identity.adapters.pairs import Pairs
 from services.identity.adapters.people import People
 from services.identity.projections import IdentityQuestions
 from services.identity.routes.deliveries import deliveries
@@ -28,7 +29,8 @@ def router(
     agreements: Agreements,
     questions: IdentityQuestions,
 ) -> APIRouter:
-    routes = people_routes(desks["person"], people, sharing, eligibility, packs, city)
+    pairs = Pairs(people, desks["person"], desks["duplicate"])
+    routes = people_routes(desks["person"], people, pairs, sharing, eligibility, packs, city)
     merges(routes, desks["person"], together)
     deliveries(routes, desks["delivery"], intake, agreements, questions, city)
     return routes

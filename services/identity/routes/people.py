@@ -20,6 +20,7 @@ from services.identity.adapters.bylaws import CityNotServed, DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.merges import entry_now, stands_now
 from services.identity.adapters.mobiles import MobileUnfit, e164, masked
+from services.identity.adapters.pairs import Pairs
 from services.identity.adapters.people import Opened, People
 from services.identity.adapters.records import DocumentBody, FactBody, Plausible, document_of
 from services.identity.domain.commands import ErasePerson, RegisterPerson, RevealPersonalData, StateFact
@@ -202,7 +203,13 @@ class ErasedView(BaseModel):
 
 
 def router(
-    desk: Desk[Person], people: People, sharing: DataSharing, eligibility: Eligibility, packs: CityPacks, city: Clock
+    desk: Desk[Person],
+    people: People,
+    pairs: Pairs,
+    sharing: DataSharing,
+    eligibility: Eligibility,
+    packs: CityPacks,
+    city: Clock,
 ) -> APIRouter:
     routes = APIRouter(tags=["identity"])
 
@@ -248,6 +255,7 @@ def router(
             )
 
         receipt = await call.handle(desk, person, ask, city=where)
+        await pairs.look(document, opened, person, f"{call.caller.role}:{call.caller.id}", call.channel)
         return await found(receipt.state)
 
     @routes.post(

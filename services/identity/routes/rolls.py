@@ -93,7 +93,7 @@ class RollView(BaseModel):
 
 
 class DuplicateView(BaseModel):
-    """A row of a roll beside the person whom the register knows, masked."""
+    """A row of a roll, or another entry, beside the person whom the register knows, masked."""
 
     case_id: str
     roll_id: str
@@ -102,6 +102,8 @@ class DuplicateView(BaseModel):
     why: str
     since: datetime
     person_id: str
+    other_person_id: str = ""
+    """The other entry, where both are in the register; if the two are one person, propose to merge it."""
     ruling: str = ""
     """Empty while the case is open."""
     row_number: str = ""
@@ -246,7 +248,10 @@ def rolls(
         dependencies=[allowed("identity:settle-duplicate")],
     )
     async def settle_a_case(case_id: CasePath, said: RulingBody, call: Call) -> DuplicateView:
-        """Say whether the two are one; of one and the same person the row is carried out after all."""
+        """Say whether the two are one; of one and the same person the row is carried out after all.
+
+        Two entries are merged by two people; see `other_person_id`.
+        """
         case = CaseId(known(case_id))
 
         def ask(_now: Duplicate, at: datetime) -> SettleDuplicate:
@@ -260,6 +265,17 @@ def rolls(
             raise RollUnknown
         return roll
 
+    async def beside(found: DuplicateFound) -> tuple[str, str]:
+        """Number and name of the row, or of the other entry. Raises DataErased."""
+        if found.said is not None:
+            ((number, name),) = csv.reader([await people.open_row(found.person_id, found.said)])
+            return number, name
+        other = (await persons.standing(str(found.other_person_id))).state
+        if not isinstance(other, Known):
+            raise DataErased
+        opened = await people.open(other)
+        return opened.number, opened.name
+
     async def compared(case: Duplicate) -> DuplicateView:
         if isinstance(case, NoCase):
             raise CaseUnknown
@@ -272,13 +288,14 @@ def rolls(
             why=found.why.value,
             since=found.at,
             person_id=found.person_id,
+            other_person_id=found.other_person_id or "",
             ruling=case.ruling.value if isinstance(case, Settled) else "",
         )
         person = (await persons.standing(found.person_id)).state
         if not isinstance(person, Known):
             return bare.model_copy(update={"erased": True})
         try:
-            ((row_number, row_name),) = csv.reader([await people.open_row(found.person_id, found.said)])
+            row_number, row_name = await beside(found)
             opened = await people.open(person)
         except DataErased:
             return bare.model_copy(update={"erased": True})

@@ -26,6 +26,17 @@ class ReportDuplicate:
 
 
 @command
+class ReportPair:
+    """Somebody who is registered may stand in the register already, under another entry."""
+
+    case_id: CaseId
+    person_id: PersonId
+    other_person_id: PersonId
+    why: Why
+    at: datetime
+
+
+@command
 class SettleDuplicate:
     """A clerk says whether the two are one."""
 
@@ -34,4 +45,4 @@ class SettleDuplicate:
     at: datetime
 
 
-Command = ReportDuplicate | SettleDuplicate
+Command = ReportDuplicate | ReportPair | SettleDuplicate

@@ -5,9 +5,12 @@ from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Missing
 from services.identity.domain.commands import AdmitFromRoll
-from services.identity.domain.duplicate.commands import Command, ReportDuplicate, SettleDuplicate
+from services.identity.domain.duplicate.commands import Command, ReportDuplicate, ReportPair, SettleDuplicate
 from services.identity.domain.duplicate.events import DuplicateFound, DuplicateSettled, Event, Ruling
 from services.identity.domain.duplicate.state import Duplicate, NoCase, Open, Settled, evolve
+from services.ids import RollId
+
+NO_ROLL = RollId("")
 
 
 class CaseUnknown(Missing):
@@ -22,6 +25,8 @@ def decide(command: Command, case: Duplicate) -> Sequence[Event]:
     match command:
         case ReportDuplicate():
             return report(command, case)
+        case ReportPair():
+            return report_pair(command, case)
         case SettleDuplicate():
             return settle(command, case)
         case _:
@@ -48,6 +53,28 @@ def report(asked: ReportDuplicate, case: Duplicate) -> Sequence[Event]:
     ]
 
 
+def report_pair(asked: ReportPair, case: Duplicate) -> Sequence[Event]:
+    """No roll has shown it, so there is no row to carry out; what follows is a merge, which takes two people."""
+    if not isinstance(case, NoCase):
+        return []
+    return [
+        DuplicateFound(
+            case_id=asked.case_id,
+            person_id=asked.person_id,
+            roll_id=NO_ROLL,
+            part=0,
+            line=0,
+            why=asked.why,
+            said=None,
+            statements=(),
+            programme="",
+            outlet="",
+            at=asked.at,
+            other_person_id=asked.other_person_id,
+        )
+    ]
+
+
 def settle(asked: SettleDuplicate, case: Duplicate) -> Sequence[Event]:
     match case:
         case NoCase():
@@ -65,6 +92,7 @@ def settle(asked: SettleDuplicate, case: Duplicate) -> Sequence[Event]:
                     programme=found.programme,
                     outlet=found.outlet,
                     at=asked.at,
+                    other_person_id=found.other_person_id,
                 )
             ]
         case Settled(ruling=ruling):
@@ -78,7 +106,7 @@ def settle(asked: SettleDuplicate, case: Duplicate) -> Sequence[Event]:
 def due(fact: Event) -> Iterator[Due]:
     """The row of one and the same person is carried out as if it had fitted from the beginning."""
     match fact:
-        case DuplicateSettled(ruling=Ruling.SAME_PERSON):
+        case DuplicateSettled(ruling=Ruling.SAME_PERSON, other_person_id=None):
             yield Due(
                 fact.at,
                 AdmitFromRoll(

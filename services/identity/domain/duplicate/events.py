@@ -13,6 +13,7 @@ class Why(StrEnum):
 
     OLD_AND_NEW_FORM = "old_and_new_form"  # The same document, once in its old form and once in its new one.
     OTHER_NAME = "other_name"  # The same document, and another name.
+    NAME_AND_BIRTH = "name_and_birth"  # Two entries of one name and birthday, under documents whose numbers change.
 
 
 class Ruling(StrEnum):
@@ -26,6 +27,7 @@ class Ruling(StrEnum):
 class DuplicateFound:
     """A row bears a document by which the register knows somebody, and does not fit them in every way.
 
+    Or `other_person_id` is in the register too, and may be the same; then no roll is named, and no row.
     `said` holds the row's number and name, sealed with the key of the person whom the register knows.
     """
 
@@ -35,11 +37,12 @@ class DuplicateFound:
     part: int
     line: int
     why: Why
-    said: Sealed
+    said: Sealed | None
     statements: tuple[Statement, ...]
     programme: str
     outlet: str
     at: datetime
+    other_person_id: PersonId | None = None
 
 
 @event
@@ -56,6 +59,7 @@ class DuplicateSettled:
     programme: str
     outlet: str
     at: datetime
+    other_person_id: PersonId | None = None
 
 
 Event = DuplicateFound | DuplicateSettled
