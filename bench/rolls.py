@@ -69,8 +69,9 @@ async def _imported(ground: Ground, name: str, roll: Path, cards: int, held: int
             await ended(importer)
     connection = await asyncpg.connect(dsn)
     try:
-        ordered, holdings = await connection.fetchrow(
-            "select count(*), count(distinct stream) from issuance.fact where name = 'card-ordered'"
+        ordered = await connection.fetchval("select count(*) from issuance.fact where name = 'card-ordered'")
+        holdings = await connection.fetchval(
+            "select count(distinct stream) from issuance.fact where name = 'card-ordered'"
         )
     finally:
         await connection.close()

@@ -10,7 +10,7 @@ from services.identity.domain.documents import Document
 from services.identity.domain.duplicate.commands import ReportPair
 from services.identity.domain.duplicate.events import Why
 from services.identity.domain.duplicate.state import Duplicate
-from services.identity.domain.state import Known, Person
+from services.identity.domain.state import Known, Merged, Person
 from services.ids import PersonId, pair_id
 
 
@@ -27,7 +27,14 @@ class Pairs:
             first = await self._people.lookalike(city, document, opened, person)
         except DataErased:
             return
-        if first is None or not isinstance((await self._persons.standing(first)).state, Known):
+        if first is None:
+            return
+        known = (await self._persons.standing(first)).state
+        if isinstance(known, Merged):
+            first = known.into
+        elif not isinstance(known, Known):
+            return
+        if first == person:
             return
         case = pair_id(first, person)
 

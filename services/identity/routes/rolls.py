@@ -32,7 +32,7 @@ from services.identity.domain.roll.commands import OpenRoll, ReceivePart
 from services.identity.domain.roll.decider import PartChanged, PartsOutOfOrder, RollIsAnother, RollUnknown, receive
 from services.identity.domain.roll.events import Outcome
 from services.identity.domain.roll.state import Roll
-from services.identity.domain.state import Known
+from services.identity.domain.state import Known, Merged
 from services.identity.projections import IdentityQuestions
 from services.ids import CaseId, IdMistyped, RollId, case_id, known, roll_id
 
@@ -265,13 +265,20 @@ def rolls(
             raise RollUnknown
         return roll
 
+    async def entry(person: str) -> Known | None:
+        """An entry as it was told of, also if it was merged since; None for the erased."""
+        state = (await persons.standing(person)).state
+        if isinstance(state, Merged):
+            return state.was
+        return state if isinstance(state, Known) else None
+
     async def beside(found: DuplicateFound) -> tuple[str, str]:
         """Number and name of the row, or of the other entry. Raises DataErased."""
         if found.said is not None:
             ((number, name),) = csv.reader([await people.open_row(found.person_id, found.said)])
             return number, name
-        other = (await persons.standing(str(found.other_person_id))).state
-        if not isinstance(other, Known):
+        other = await entry(str(found.other_person_id))
+        if other is None:
             raise DataErased
         opened = await people.open(other)
         return opened.number, opened.name
@@ -291,8 +298,8 @@ def rolls(
             other_person_id=found.other_person_id or "",
             ruling=case.ruling.value if isinstance(case, Settled) else "",
         )
-        person = (await persons.standing(found.person_id)).state
-        if not isinstance(person, Known):
+        person = await entry(found.person_id)
+        if person is None:
             return bare.model_copy(update={"erased": True})
         try:
             row_number, row_name = await beside(found)
