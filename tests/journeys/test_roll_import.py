@@ -162,6 +162,38 @@ async def test_what_cannot_be_imported_is_refused_before_anything_is_done(town: 
         assert why in said
 
 
+async def test_a_bad_file_is_refused_by_the_command_with_place_and_remedy_and_a_long_field_alone(
+    town: Town, tmp_path: Path
+) -> None:
+    """Torn, mixed or without a heading, the whole file is refused; a field of 10,000 characters costs its own row."""
+    write(sound := tmp_path / "sound.csv", 4, seed=8, share=0)
+    heading, first, second, *rest = sound.read_text().splitlines(keepends=True)
+    a_field = first.split(",")
+    mixed = (heading + first).encode() + second.encode("gbk") + "".join(rest).encode()
+    bad = {
+        "torn": ("".join([heading, first, second])[:-5].encode(), "Line 3, column", "Ask for the whole file"),
+        "mixed": (mixed, "Line 3, column", "Export it again as a whole"),
+        "headless": ((first + second).encode(), "Line 1, column 1", "It must be kind,number,name"),
+    }
+    for name, (content, _, _) in bad.items():
+        (tmp_path / f"{name}.csv").write_bytes(content)
+    told = await asyncio.gather(*(Desk(town, tmp_path / f"{name}.csv").imported() for name in bad))
+    for (status, said), (_, place, remedy) in zip(told, bad.values(), strict=True):
+        assert status == 2
+        assert place in said
+        assert remedy in said
+        assert "Nothing was done" in said
+    desk = Desk(town, tmp_path / "long.csv")
+    assert await desk.registered() == 0
+
+    long = ",".join([*a_field[:2], "长" * 10_000, *a_field[3:]])
+    desk.file.write_bytes("".join([heading, long, second, *rest]).encode("gbk"))
+    status, said = await desk.imported()
+    assert (status, desk.listed()) == (0, {("2", "rejected", "name", "too-long")}), said
+    assert await desk.registered() == 3
+    assert len(desk.rejects.read_text()) < 3_000, "the copy of the row is cut"
+
+
 async def test_the_same_comes_over_http_and_a_clerk_settles_what_is_doubtful(town: Town, tmp_path: Path) -> None:
     file = tmp_path / "by-http.csv"
     came_to = write(file, 1_200, seed=11, share=0.1)

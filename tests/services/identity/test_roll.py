@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from libs.kernel import Due, Sealed
+from libs.kernel.ids import derived
 from libs.testing.conversation import given
 from services.identity.domain.bylaw import MassIssue
 from services.identity.domain.commands import AdmitFromRoll
 from services.identity.domain.decider import DataErased, PersonUnknown, due, person_desk
 from services.identity.domain.documents import Kind
-from services.identity.domain.duplicate.commands import ReportDuplicate, SettleDuplicate
+from services.identity.domain.duplicate.commands import ReportDuplicate, ReportPair, SettleDuplicate
 from services.identity.domain.duplicate.decider import CaseSettled, CaseUnknown, duplicates
 from services.identity.domain.duplicate.events import DuplicateFound, DuplicateSettled, Ruling, Why
 from services.identity.domain.events import EntitlementJudged, RollRow
@@ -27,7 +28,7 @@ from services.identity.domain.roll.decider import (
 from services.identity.domain.roll.events import Outcome, PageCarriedOut, PartReceived, RollOpened, RowVerdict
 from services.identity.domain.roll.state import Roll
 from services.identity.publishing import tell, tell_of_duplicate, tell_of_roll
-from services.ids import case_id, roll_id
+from services.ids import RollId, case_id, person_id, roll_id
 from tests.services.identity.test_decider import CLOSED, LI, NOON, erased, granted, judged, lives_here, registered
 
 ROLL = roll_id("330900", "insured-2026-09")
@@ -194,6 +195,12 @@ report = ReportDuplicate(
     case_id=CASE, person_id=LI, roll_id=ROLL, part=1, line=3, why=Why.OLD_AND_NEW_FORM, said=Sealed(box="v1.k.row"),
     statements=(SAID,), programme="citizen-card", outlet="zs-hall", at=NOON,
 )  # fmt: skip
+OTHER = person_id("330900", derived("another entry"))
+pair = ReportPair(case_id=CASE, person_id=LI, other_person_id=OTHER, why=Why.NAME_AND_BIRTH, at=NOON)
+doubled = DuplicateFound(
+    case_id=CASE, person_id=LI, roll_id=RollId(""), part=0, line=0, why=Why.NAME_AND_BIRTH, said=None, statements=(),
+    programme="", outlet="", at=NOON, other_person_id=OTHER,
+)  # fmt: skip
 settle = SettleDuplicate(case_id=CASE, ruling=Ruling.SAME_PERSON, at=NOON)
 settled = DuplicateSettled(
     case_id=CASE, person_id=LI, roll_id=ROLL, part=1, line=3, ruling=Ruling.SAME_PERSON, statements=(SAID,),
@@ -214,6 +221,17 @@ class TestDuplicate:
         [one] = duplicates.due(settled)
         assert one.command == replace(admit, document=None, particulars=None, reachable=False, line=3, verdicts=())
         assert list(duplicates.due(replace(settled, ruling=Ruling.ANOTHER_PERSON))) == []
+
+    def test_two_entries_are_reported_once_and_of_one_person_no_row_is_carried_out(self) -> None:
+        """A merge follows, and that takes two people."""
+        given(duplicates).when(pair).then(doubled)
+        given(duplicates, doubled).when(pair).then()
+        ruled = replace(settled, roll_id=RollId(""), part=0, line=0, statements=(), programme="", outlet="",
+                        other_person_id=OTHER)  # fmt: skip
+        given(duplicates, doubled).when(settle).then(ruled)
+        assert list(duplicates.due(ruled)) == []
+        for fact in (doubled, ruled):
+            assert tell_of_duplicate(fact).model_dump()["other_person_id"] == OTHER
 
     def test_who_it_may_be_is_told_and_not_what_the_row_says(self) -> None:
         told = tell_of_duplicate(found).model_dump_json()
