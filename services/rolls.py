@@ -23,7 +23,7 @@ from services.identity.adapters.carrier import Errand
 from services.identity.adapters.roll_files import REMEDIES, Page, RollUnreadable, Survey, look_through, pages, quoted
 from services.identity.domain.roll.commands import OpenRoll, ReceivePart
 from services.identity.domain.roll.decider import PartChanged
-from services.identity.domain.roll.events import Outcome, PageCarriedOut, RowVerdict
+from services.identity.domain.roll.events import Outcome, RowVerdict
 from services.identity.domain.roll.state import Roll
 from services.identity.wiring import RollOffice, roll_office
 from services.ids import RollId, roll_id
@@ -121,7 +121,7 @@ async def carry(platform: Platform, wanted: Wanted, watch: Watch = lambda _tally
             if _moved(seen, os.stat(wanted.file)):
                 raise RollUnfit(f"{wanted.file} was changed while it was read; import it again, unchanged")
             if page.number <= len(carried):
-                verdicts = _verdicts_of(carried[page.number - 1])
+                verdicts = carried[page.number - 1].of_each_row
             else:
                 verdicts = await office.carrier.carry_out(errand, page)
             lists.write(page, verdicts, survey.encoding)
@@ -185,15 +185,6 @@ async def _where_changed(office: RollOffice, wanted: Wanted, survey: Survey) -> 
         "Import the file as it was; or import the changed one as a roll of its own (--as NAME): whoever the first one "
         "has admitted is known then and gets no second card."
     )
-
-
-def _verdicts_of(page: PageCarriedOut) -> Sequence[RowVerdict]:
-    """What became of each row of a page that was carried out before."""
-    listed = {verdict.line: verdict for verdict in page.verdicts}
-    return [
-        listed.get(line) or RowVerdict(line=line, outcome=Outcome.ORDERED)
-        for line in range(page.first_line, page.last_line + 1)
-    ]
 
 
 class _Lists:

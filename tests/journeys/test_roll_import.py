@@ -213,6 +213,9 @@ async def test_the_same_comes_over_http_and_a_clerk_settles_what_is_doubtful(tow
     assert stands["cases"] == came_to["case"] > 0
     rejects = (await town.call(CENTRE, "GET", f"/v1/rolls/{roll}/rejects")).text.splitlines()
     assert len(rejects) == 1 + sum(came_to[word] for word in ("left_out", "rejected", "case"))
+    verdicts = (await town.call(CENTRE, "GET", f"/v1/rolls/{roll}/verdicts")).text.splitlines()
+    assert [row.split(",")[1] for row in verdicts[1:]] == [str(line) for line in range(2, 1_202)]
+    assert sum(row.split(",")[2] == "ordered" for row in verdicts) == came_to["ordered"]
     again = await town.post(CENTRE, f"/v1/rolls/{roll}/parts", part)
     assert again["ordered"] == came_to["ordered"], "said twice, done once"
 

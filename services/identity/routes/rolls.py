@@ -188,6 +188,24 @@ def rolls(
         return view(roll_id, await standing_of(roll_id, call))
 
     @routes.get(
+        "/v1/rolls/{roll_id}/verdicts",
+        response_class=PlainTextResponse,
+        responses=refusals(IdMistyped, RollUnknown),
+        dependencies=[allowed("identity:see-roll")],
+    )
+    async def what_became_of_each_row(roll_id: RollPath, call: Call) -> PlainTextResponse:
+        """Part, line and outcome of each row that was judged so far, as CSV; nothing in it says who."""
+        roll = await standing_of(roll_id, call)
+        lines = [quoted(["part", "line", "outcome", "field", "code"])]
+        lines += [
+            f"{part},{v.line},{v.outcome.value},{v.field},{v.code}\n"
+            for part, about in roll.parts.items()
+            for page in about.pages
+            for v in page.of_each_row
+        ]
+        return PlainTextResponse("".join(lines), media_type="text/csv")
+
+    @routes.get(
         "/v1/rolls/{roll_id}/rejects",
         response_class=PlainTextResponse,
         responses=refusals(IdMistyped, RollUnknown),

@@ -163,6 +163,10 @@ class TestRoll:
         given(rolls, opened, received, carried).when(note).then()
         given(rolls, opened).when(note).refused(RollUnknown)
 
+    def test_a_page_says_what_became_of_each_of_its_rows(self) -> None:
+        ordered = [RowVerdict(line=line, outcome=Outcome.ORDERED) for line in (2, 4)]
+        assert carried.of_each_row == [ordered[0], *listed, ordered[1]]
+
     def test_a_roll_counts_what_became_of_its_rows(self) -> None:
         rest = replace(note, page=2, first_line=5, last_line=5, verdicts=(), ordered=1)
         roll = rolls.fold([opened, received, carried, *rolls.decide(rest, rolls.fold([opened, received, carried]))])

@@ -1,5 +1,6 @@
 """What has happened to a roll; who stands on it is told by nobody here."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,6 +73,15 @@ class PageCarriedOut:
     is_last: bool
     kept: bool
     at: datetime
+
+    @property
+    def of_each_row(self) -> Sequence[RowVerdict]:
+        """What became of each row of the page, in order; whoever is not listed was ordered a card."""
+        listed = {verdict.line: verdict for verdict in self.verdicts}
+        return [
+            listed.get(line) or RowVerdict(line=line, outcome=Outcome.ORDERED)
+            for line in range(self.first_line, self.last_line + 1)
+        ]
 
 
 Event = RollOpened | PartReceived | PageCarriedOut
