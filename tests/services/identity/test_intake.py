@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from libs.runtime.citypack import load_packs
-from libs.testing.town import Town
+from libs.runtime.cli import build_services
+from libs.runtime.house import House
+from libs.testing.town import Town, memory_platform, pass_until, town_settings, within_earshot
 from libs.vault.port import Erased
+from libs.web.tokens import Caller
 from services.identity.adapters.intake import Agreements, close_record, delivery_id, feed_key, open_record
 from tests.platform import (
     AUDITOR,
@@ -30,6 +34,7 @@ from tests.platform import (
     registered,
 )
 
+HANGZHOU = "330100"
 EDUCATION = replace(HRSS, id="education-1", department="education")
 
 
@@ -248,6 +253,32 @@ async def test_a_department_puts_closed_records_on_its_topic(
 
 
 # --- agreements ---
+
+
+@pytest.mark.requirement("R15", "R108")
+async def test_a_feed_that_was_agreed_on_and_never_came_is_late_and_seen_to_be(tmp_path: Path) -> None:
+    """What a foreign talent has changed at the experts' bureau is awaited for two weeks, and then asked for."""
+    house = House(platform := memory_platform(town_settings(tmp_path), BEGINS), build_services(platform, ["identity"]))
+    experts = Caller("experts-h", "department", HANGZHOU, department="experts")
+    labels = {"city": HANGZHOU, "department": "experts"}
+
+    def gauge(name: str) -> float:
+        shown = platform.telemetry.registry.get_sample_value(f"citycard_feed_{name}_seconds", labels)
+        assert shown is not None
+        return shown
+
+    async with within_earshot(house) as town:
+        (feed,) = await town.get(experts, "/v1/feeds")
+        assert (feed["due_every_hours"], feed["last_at"], feed["late"]) == (14 * 24, None, True)
+        await house.measure()
+        assert gauge("age") > gauge("due") == 14 * 86_400
+
+        await town.post(experts, "/v1/deliveries", page("d-1"))
+        for late_by, late in ((timedelta(), False), (timedelta(seconds=1), True)):
+            await pass_until(house, BEGINS + timedelta(days=14) + late_by)
+            await house.measure()
+            (feed,) = await town.get(experts, "/v1/feeds")
+            assert (feed["late"], gauge("age") > gauge("due")) == (late, late)
 
 
 @pytest.mark.requirement("R16")

@@ -27,6 +27,7 @@ from services.loss.routes import view
 from tests.services.loss.desk_drawer import (
     AUTUMN,
     BANK,
+    BYLAWS,
     CARD,
     DAY,
     EVENING,
@@ -84,6 +85,14 @@ def test_a_changed_passport_is_registered_at_its_bureau_first() -> None:
     given(issued).when(replace(asked, change_reference="FEB-2026-17")).then(
         replace(worn, reason="data_changed", change_reference="FEB-2026-17")
     )
+
+
+@pytest.mark.requirement("R108")
+def test_hangzhou_sends_foreign_talents_with_a_new_passport_to_the_experts_first() -> None:
+    talents = BYLAWS.at("330100", "foreign-talent-card", NOON)
+    assert talents.changes_first_at == {"data_changed": "Foreign Experts Bureau"}
+    assert "data_changed" in talents.replacement_reasons
+    assert not BYLAWS.at("330100", "citizen-card", NOON).changes_first_at
 
 
 @pytest.mark.requirement("R109", "R62")
