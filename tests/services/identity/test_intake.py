@@ -273,7 +273,8 @@ async def test_a_feed_that_was_agreed_on_and_never_came_is_late_and_seen_to_be(t
         await house.measure()
         assert gauge("age") > gauge("due") == 14 * 86_400
 
-        await town.post(experts, "/v1/deliveries", page("d-1"))
+        nobody = fact(id_card(), fact="work_permit")
+        await town.post(experts, "/v1/deliveries", page("d-1", nobody))
         for late_by, late in ((timedelta(), False), (timedelta(seconds=1), True)):
             await pass_until(house, BEGINS + timedelta(days=14) + late_by)
             await house.measure()
