@@ -101,6 +101,12 @@ class MemoryStore:
     async def ends(self) -> Mapping[int, int]:
         return {shard: len(rows) for shard, rows in self._outbox.items()}
 
+    async def heads(self, after: Mapping[int, int]) -> Mapping[int, datetime]:
+        rows = [
+            self._outbox[shard][sequence] for shard, sequence in after.items() if sequence < len(self._outbox[shard])
+        ]
+        return {row.shard: self._streams[row.stream][row.version - 1].recorded_at for row in rows}
+
     async def due(self, now: datetime, limit: int) -> Sequence[DueCommand]:
         waiting = (due for due in self._dues.values() if due.at <= now and due.id not in self._parked)
         return sorted(waiting, key=lambda due: due.at)[:limit]

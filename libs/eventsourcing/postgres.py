@@ -227,6 +227,18 @@ class PostgresStore:
             )
         )
 
+    async def heads(self, after: Mapping[int, int]) -> Mapping[int, datetime]:
+        return dict(
+            await self._ask(
+                f"select m.shard, f.recorded_at from unnest($1::smallint[], $2::bigint[]) as m(shard, sequence) "
+                f"cross join lateral (select stream, version from {self._schema}.outbox o where o.shard = m.shard "
+                f"and o.sequence > m.sequence order by o.sequence limit 1) o "
+                f"join {self._schema}.fact f on f.stream = o.stream and f.version = o.version",
+                list(after),
+                list(after.values()),
+            )
+        )
+
     async def due(self, now: datetime, limit: int) -> Sequence[DueCommand]:
         return await self._dues("at <= $1 and not parked order by at limit $2", now, limit)
 

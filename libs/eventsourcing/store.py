@@ -181,6 +181,12 @@ class Store(Protocol):
     async def ends(self) -> Mapping[int, int]:
         """For each shard, the sequence of the last row of the outbox (0 if there is none)."""
 
+    async def heads(self, after: Mapping[int, int]) -> Mapping[int, datetime]:
+        """For each of these shards, when the fact was recorded of which the first outbox row above this sequence tells.
+
+        Shards that have no such row are left out.
+        """
+
     async def due(self, now: datetime, limit: int) -> Sequence[DueCommand]:
         """Commands whose hour has come, earliest first; parked ones are left out."""
 

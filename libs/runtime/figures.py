@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import nan
 
-from libs.eventsourcing.store import SHARDS, Store
+from libs.eventsourcing.store import Store
 from libs.kernel import Outage
 from libs.messaging.bus import topic_of
 from libs.messaging.reader import Reader
@@ -51,17 +51,11 @@ class Backlog:
         """Count what is unsent, and find the oldest of it. Raises Outage."""
         ends, marks = await self._store.ends(), await self._store.marks()
         behind = {shard: marks.get(shard, 0) for shard, end in ends.items() if end > marks.get(shard, 0)}
-        heads = {}
-        for shard, mark in behind.items():
-            known = self._heads.get(shard)
-            heads[shard] = known if known and known[0] == mark else (mark, await self._recorded_at(shard, mark))
-        self._heads = heads
+        kept = {shard: self._heads[shard] for shard, mark in behind.items() if self._heads.get(shard, (-1,))[0] == mark}
+        if moved := {shard: mark for shard, mark in behind.items() if shard not in kept}:
+            kept |= {shard: (moved[shard], at) for shard, at in (await self._store.heads(moved)).items()}
+        self._heads = kept
         self.unsent = sum(ends[shard] - mark for shard, mark in behind.items())
-
-    async def _recorded_at(self, shard: int, mark: int) -> datetime:
-        elsewhere = dict.fromkeys(range(SHARDS), 2**62)
-        (row,) = await self._store.outbox(elsewhere | {shard: mark}, 1)
-        return (await self._store.read(row.stream, row.version - 1))[0].recorded_at
 
     def age_s(self, now: datetime) -> float:
         """How long the oldest unsent message has been waiting; 0 if there is none."""

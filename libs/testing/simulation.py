@@ -314,6 +314,10 @@ class StoreLine(Line):
         await self.way()
         return await self._store.ends()
 
+    async def heads(self, after: Mapping[int, int]) -> Mapping[int, datetime]:
+        await self.way()
+        return await self._store.heads(after)
+
     async def due(self, now: datetime, limit: int) -> Sequence[DueCommand]:
         await self.way()
         return await self._store.due(now, limit)

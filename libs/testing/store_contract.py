@@ -222,6 +222,14 @@ class StoreContract:
 
     # -- due commands
 
+    async def test_of_each_shard_it_is_known_since_when_its_first_row_lies_there(self, store: Store) -> None:
+        for nth in range(2):
+            wanted = asked(nth, "card-1", expected=nth * 2, facts=2, routing_key=key_in(3), messages=[published(1)])
+            await store.append(wanted)
+        assert await store.heads({3: 0, 5: 0}) == {3: WRITTEN_AT}
+        assert await store.heads({3: 1}) == {3: WRITTEN_AT}
+        assert await store.heads({3: 2}) == {}
+
     async def test_due_commands_come_earliest_first_and_not_before_their_hour(self, store: Store) -> None:
         hours = {name: NOON + timedelta(hours=hour) for name, hour in (("c", 3), ("a", 1), ("b", 2))}
         for name, at in hours.items():
