@@ -101,10 +101,10 @@ async def test_what_lies_unread_and_unsent_is_counted_until_it_is_not(house: Hou
 
 
 def test_nobody_reads_what_nobody_needs(house: House) -> None:
-    """Loss and office keep no read models of their own facts, and identity and office listen to nobody."""
+    """Loss and office keep no read models of their own facts, and office listens to nobody."""
     readers = {home.service.name: [reader.name for reader in home.readers] for home in house.households}
     assert readers == {
-        "identity": ["own"],
+        "identity": ["own", "city"],
         "issuance": ["own", "city"],
         "loss": ["city"],
         "notice": ["own", "city"],
