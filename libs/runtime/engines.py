@@ -35,7 +35,7 @@ from libs.vault.postgres import PostgresVault
 from libs.vault.postgres import ddl as vault_ddl
 
 COMMAND_TIMEOUT_S = 15
-FACTS_CONNECTIONS, ROWS_CONNECTIONS = 8, 4
+FACTS_CONNECTIONS, ROWS_CONNECTIONS = 10, 6
 CONNECTIONS_MAX = FACTS_CONNECTIONS + ROWS_CONNECTIONS
 """A process never has more: the whole city as processes of its own must fit into one small PostgreSQL."""
 DERIVED = {"synchronous_commit": "off"}
