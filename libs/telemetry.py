@@ -58,6 +58,27 @@ class FeedGauges:
             self._gauges[name].labels(*feed).set(figure)
 
 
+class ReconciliationGauges:
+    """How the books stand beside others' files since the last reconciliation, by who sends which file."""
+
+    NAMES: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "stale": ("citycard_stale_postings", "Movements of money that no file has confirmed for too long."),
+        "suspense_fen": ("citycard_suspense_fen", "What nobody can explain and lies in suspense, in fen."),
+        "suspense_age_s": ("citycard_suspense_age_seconds", "Age of the oldest of it, as of the last reconciliation."),
+    }
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges = {
+            name: Gauge(shown, means, ["city", "source", "sender"], registry=registry)
+            for name, (shown, means) in self.NAMES.items()
+        }
+
+    def show(self, party: tuple[str, str, str], **figures: float) -> None:
+        """The present figures of a party, by city, kind of file and sender."""
+        for name, figure in figures.items():
+            self._gauges[name].labels(*party).set(figure)
+
+
 class Telemetry:
     """One process's metrics and traces."""
 
@@ -128,6 +149,7 @@ class Telemetry:
             registry=self.registry,
         )
         self.feeds = FeedGauges(self.registry)
+        self.reconciliation = ReconciliationGauges(self.registry)
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         self.notice_delay = Gauge(
             "citycard_notice_delay_seconds",

@@ -174,6 +174,22 @@ def _parser() -> argparse.ArgumentParser:
     taps.add_argument("--tries", type=int, default=20, help="how often to go on after a broken connection")
     taps.set_defaults(run=_taps)
 
+    reconcile = commands.add_parser("reconcile", help="hold the books against others' files")
+    reconciling = reconcile.add_subparsers(required=True, metavar="ACT", dest="act")
+    bringing = reconciling.add_parser("bring", help="bring a bank's, channel's, merchant's or terminals' file")
+    bringing.add_argument("file", type=Path, help="a statement file (docs/statement-files.md)")
+    fetching = reconciling.add_parser("fetch", help="fetch our file for a merchant, a bank or a channel")
+    for asked in ("city", "source", "sender", "day"):
+        fetching.add_argument(asked)
+    fetching.add_argument("--out", type=Path, required=True)
+    reporting = reconciling.add_parser("report", help="how a day was reconciled; status 1 if something waits")
+    reporting.add_argument("city", help="area code, for example 330900")
+    reporting.add_argument("day", help="for example 2026-09-28")
+    for parser_of_act in (bringing, fetching, reporting):
+        parser_of_act.add_argument("--to", default="http://127.0.0.1:8080", help="where the platform is")
+        parser_of_act.add_argument("--token", required=True, help="of the card centre, or of the party itself")
+        parser_of_act.set_defaults(run=_reconcile)
+
     audit = commands.add_parser("audit", help="sign the journal, write it out, hold it against what was signed")
     audits = audit.add_subparsers(required=True, metavar="ACT", dest="act")
     verifying = audits.add_parser("verify", help="find any row that was edited, deleted, inserted or moved")
@@ -339,6 +355,20 @@ def _doctor(_asked: argparse.Namespace) -> int:
 def _taps(asked: argparse.Namespace) -> int:
     room = importlib.import_module("services.wallet.adapters.tap_upload")
     status: int = room.upload(asked.file, asked.to, asked.token, asked.tries, print)
+    return status
+
+
+def _reconcile(asked: argparse.Namespace) -> int:
+    room = importlib.import_module("services.wallet.adapters.statement_desk")
+    match asked.act:
+        case "bring":
+            status: int = room.bring(asked.file, asked.to, asked.token, print)
+        case "fetch":
+            status = room.fetch(
+                asked.city, asked.source, asked.sender, asked.day, asked.out, asked.to, asked.token, print
+            )
+        case _:
+            status = room.report(asked.city, asked.day, asked.to, asked.token, print)
     return status
 
 

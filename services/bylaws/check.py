@@ -26,10 +26,11 @@ from services.notice.adapters.texts import PackTexts
 from services.office.adapters.organisations import Establishments
 from services.wallet.adapters.bylaws import WalletBylaws
 from services.wallet.adapters.fares import FareBylaws
+from services.wallet.adapters.reconciliation_bylaws import ReconciliationBylaws
 
 READERS: Sequence[Callable[[CityPacks], Any]] = (
     DataSharing, MassIssues, Eligibility, Programmes, IssuanceBylaws, LossBylaws, PackTexts, Establishments,
-    WalletBylaws, FareBylaws,
+    WalletBylaws, FareBylaws, ReconciliationBylaws,
 )  # fmt: skip
 """Everybody who reads a pack when the house starts."""
 

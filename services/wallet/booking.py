@@ -28,6 +28,10 @@ from services.wallet.domain.payment import events as payment
 from services.wallet.domain.payment.state import Payment
 from services.wallet.domain.purse import events as purse
 from services.wallet.domain.purse.state import Purse
+from services.wallet.domain.reconciliation import events as reconciliation
+from services.wallet.domain.reconciliation.state import Difference
+from services.wallet.domain.refund import events as refund
+from services.wallet.domain.refund.state import Refunds
 from services.wallet.domain.topup import events as topup
 from services.wallet.domain.topup.state import TopUpState
 
@@ -67,6 +71,11 @@ def still_there() -> Guard:
 def towards_nothing(fen: int) -> Guard:
     """A pile of suspense gets smaller and never turns round, however many write it off at once."""
     return Guard(least_fen=None, most_fen=0, folded=True) if fen > 0 else Guard(least_fen=0, folded=True)
+
+
+def waits_there() -> Guard:
+    """What is paid out was waiting, and is not paid out twice."""
+    return Guard(least_fen=0, folded=True)
 
 
 # --- purses: no money moves, but accounts open, stop and change their card ---
@@ -226,6 +235,47 @@ def _adjustment_entries(facts: Sequence[adjustment.Event]) -> Iterator[Entry]:
                 yield Entry(fact.adjustment_id, kind, (right, Posting(fact.against, -fact.amount_fen)))
             case adjustment.AdjustmentProposed():
                 pass  # Nothing moves on one person's word.
+            case _:
+                assert_never(fact)
+
+
+# --- pay-outs of what waits ---
+
+
+def book_refund(facts: Sequence[refund.Event], _after: Refunds) -> Booking | None:
+    return Booking(entries=tuple(_refund_entries(facts)))
+
+
+def _refund_entries(facts: Sequence[refund.Event]) -> Iterator[Entry]:
+    """The counter or the bank that pays is owed it; it must be there, however many fetch it at once."""
+    for fact in facts:
+        city = city_of(fact.holding_id)
+        parts = (
+            Posting(chart.refund(fact.holding_id), -fact.amount_fen - fact.voucher_fen, guard=waits_there()),
+            Posting(chart.channel(city, fact.channel), fact.amount_fen),
+            Posting(chart.suspense(city, "unspent-vouchers"), fact.voucher_fen),
+        )
+        legs = tuple(leg for leg in parts if leg.amount_fen)
+        yield Entry(fact.pay_out_id, f"refund-paid/{fact.way}", legs)
+
+
+# --- differences ---
+
+
+def book_difference(facts: Sequence[reconciliation.DifferenceEvent], _after: Difference) -> Booking | None:
+    return Booking(entries=tuple(_difference_entries(facts)))
+
+
+def _difference_entries(facts: Sequence[reconciliation.DifferenceEvent]) -> Iterator[Entry]:
+    """The sender's account stands as the sender says, and what speaks against it lies in a pile of its own."""
+    for fact in facts:
+        match fact:
+            case reconciliation.DifferenceSuspended() | reconciliation.DifferenceResolved():
+                if fact.account:
+                    legs = (Posting(fact.account, -fact.moved_fen), Posting(fact.pile, fact.moved_fen))
+                    yield Entry(f"{fact.difference_id}/{fact.nth}", "suspense", legs)
+            case reconciliation.DifferenceExplained():
+                pass  # A word moves nothing.
             case _:
                 assert_never(fact)
 

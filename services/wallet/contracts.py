@@ -1,6 +1,8 @@
 """What the wallet tells the city: each movement of money, without a word about whose it is but the holding's number."""
 
-from datetime import datetime
+from datetime import date, datetime
+
+from pydantic import BaseModel
 
 from libs.messaging.contract import Contract
 from services.ids import CardId, HoldingId
@@ -168,6 +170,20 @@ class AccountPaidOut(Contract, type="wallet.AccountPaidOut.v1"):
     at: datetime
 
 
+class RefundPaidOut(Contract, type="wallet.RefundPaidOut.v1"):
+    """What waited for a holder was paid out, by the way on which it once came."""
+
+    holding_id: HoldingId
+    pay_out_id: str
+    way: str
+    """`counter` in cash, or `bank_transfer`."""
+    channel: str
+    amount_fen: int
+    voucher_fen: int
+    """Of vouchers, which nobody gets."""
+    at: datetime
+
+
 class AdjustmentMade(Contract, type="wallet.AdjustmentMade.v1"):
     """Two people have put the books right; why, and on which evidence, stays with the city."""
 
@@ -192,8 +208,62 @@ class TapRuled(Contract, type="wallet.TapRuled.v1"):
     at: datetime
 
 
+class DifferenceSuspended(Contract, type="wallet.DifferenceSuspended.v1"):
+    """Our books and somebody's file differ, and nobody can explain it any more: the money lies in suspense."""
+
+    difference_id: str
+    source: str
+    """The kind of the file, for example `bank`."""
+    sender: str
+    amount_fen: int
+    """Ours less theirs, all of it."""
+    moved_fen: int
+    """What of it was moved into suspense just now."""
+    why: str
+    since: date
+    at: datetime
+
+
+class DifferenceResolved(Contract, type="wallet.DifferenceResolved.v1"):
+    """The other side has come after all: nothing lies in suspense because of this difference."""
+
+    difference_id: str
+    moved_fen: int
+    at: datetime
+
+
+class PartReconciled(BaseModel):
+    """A class of differences, how many there are, and what they come to."""
+
+    kind: str
+    count: int
+    fen: int
+
+
+class PartyReconciled(BaseModel):
+    """How one party stands: the parts add up to `ours_fen` less `theirs_fen`."""
+
+    source: str
+    sender: str
+    ours_fen: int
+    theirs_fen: int
+    parts: list[PartReconciled]
+    stale: int
+    """Movements that no file has confirmed for too long."""
+    stale_fen: int
+
+
+class DayReconciled(Contract, type="wallet.DayReconciled.v1"):
+    """The books of a city were held against all files that have come, up to the end of a day."""
+
+    city: str
+    day: date
+    parties: list[PartyReconciled]
+    at: datetime
+
+
 TELLS = (
     PurseOpened, PurseFrozen, PurseReleased, AccountMoved, AccountToppedUp, TopUpReversed, PaymentAuthorised,
     PaymentCaptured, PaymentReleased, PaymentRefunded, LoadPaid, LoadEnded, ChipSettled, AccountPaidOut,
-    AdjustmentMade, TapRuled,
+    RefundPaidOut, AdjustmentMade, TapRuled, DifferenceSuspended, DifferenceResolved, DayReconciled,
 )  # fmt: skip

@@ -7,6 +7,8 @@ from services.wallet import contracts as told
 from services.wallet.domain.adjustment import events as adjustment
 from services.wallet.domain.payment import events as payment
 from services.wallet.domain.purse import events as purse
+from services.wallet.domain.reconciliation import events as reconciliation
+from services.wallet.domain.refund import events as refund
 from services.wallet.domain.tapcase import events as tapcase
 from services.wallet.domain.topup import events as topup
 
@@ -187,3 +189,58 @@ def tell_of_tap_case(fact: tapcase.Event) -> Contract | None:
             return None
         case _:
             assert_never(fact)
+
+
+def tell_of_difference(fact: reconciliation.DifferenceEvent) -> Contract | None:
+    """What a sender calls a movement stays here, for it may name anybody; so does what somebody has explained."""
+    match fact:
+        case reconciliation.DifferenceSuspended():
+            return told.DifferenceSuspended(
+                difference_id=fact.difference_id,
+                source=fact.source,
+                sender=fact.sender,
+                amount_fen=fact.fen,
+                moved_fen=fact.moved_fen,
+                why=fact.why,
+                since=fact.since,
+                at=fact.at,
+            )
+        case reconciliation.DifferenceResolved():
+            return told.DifferenceResolved(difference_id=fact.difference_id, moved_fen=fact.moved_fen, at=fact.at)
+        case reconciliation.DifferenceExplained():
+            return None
+        case _:
+            assert_never(fact)
+
+
+def tell_of_reconciliation(fact: reconciliation.DayReconciled) -> Contract:
+    return told.DayReconciled(
+        city=fact.city,
+        day=fact.day,
+        parties=[
+            told.PartyReconciled(
+                source=one.source,
+                sender=one.sender,
+                ours_fen=one.ours_fen,
+                theirs_fen=one.theirs_fen,
+                parts=[told.PartReconciled(kind=part.kind, count=part.count, fen=part.fen) for part in one.parts],
+                stale=one.stale,
+                stale_fen=one.stale_fen,
+            )
+            for one in fact.tallies
+        ],
+        at=fact.at,
+    )
+
+
+def tell_of_refund(fact: refund.Event) -> Contract:
+    """The counter's receipt number stays with the counter."""
+    return told.RefundPaidOut(
+        holding_id=fact.holding_id,
+        pay_out_id=fact.pay_out_id,
+        way=fact.way,
+        channel=fact.channel,
+        amount_fen=fact.amount_fen,
+        voucher_fen=fact.voucher_fen,
+        at=fact.at,
+    )

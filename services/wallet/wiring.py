@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -10,7 +11,9 @@ from libs.eventsourcing.desk import Aggregate
 from libs.eventsourcing.store import DueCommand
 from libs.kernel.ids import city_of
 from libs.ledger.auditor import Auditor
+from libs.ledger.entry import Ledger
 from libs.runtime.citypack import CityPacks
+from libs.runtime.lease import MemoryLeases
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, Service
 from services.wallet import booking, publishing
@@ -19,6 +22,9 @@ from services.wallet.adapters.checkpoint_desk import Signing
 from services.wallet.adapters.clearing import Clearing
 from services.wallet.adapters.cryptograms import SIMULATED_MASTER, SimulatedCryptograms
 from services.wallet.adapters.fares import FareBylaws
+from services.wallet.adapters.reconciler import Reconciler
+from services.wallet.adapters.reconciliation_bylaws import ReconciliationBylaws
+from services.wallet.adapters.reconciling import Reconciling
 from services.wallet.adapters.tap_bylaws import TapBylaws
 from services.wallet.adapters.tap_cases import TapCases
 from services.wallet.adapters.terminals import NoTerminals
@@ -38,6 +44,15 @@ from services.wallet.domain.purse import events as purse_events
 from services.wallet.domain.purse.commands import EndCard, EndCooling, FreezePurse, SucceedCard
 from services.wallet.domain.purse.decider import purses
 from services.wallet.domain.purse.state import Purse
+from services.wallet.domain.reconciliation import commands as reconciliation_commands
+from services.wallet.domain.reconciliation import events as reconciliation_events
+from services.wallet.domain.reconciliation.decider import differences, reconciliations
+from services.wallet.domain.reconciliation.matching import IN_SUSPENSE, Tally
+from services.wallet.domain.reconciliation.state import Difference, Reconciliation
+from services.wallet.domain.refund import commands as refund_commands
+from services.wallet.domain.refund import events as refund_events
+from services.wallet.domain.refund.decider import refunds
+from services.wallet.domain.refund.state import Refunds
 from services.wallet.domain.tapcase import commands as tap_case_commands
 from services.wallet.domain.tapcase import events as tap_case_events
 from services.wallet.domain.tapcase.commands import CarryOutRuling
@@ -52,6 +67,7 @@ from services.wallet.projections import LEARNS_FROM, project
 from services.wallet.reactions import HEARS, REACTIONS
 from services.wallet.routes import router
 from services.wallet.routes.hands import Hands
+from services.wallet.routes.statements import STATEMENT_BODIES, StatementCounter
 from services.wallet.routes.taps import LARGE_BODIES, TapCounter
 
 
@@ -119,6 +135,34 @@ TAP_CASE = Aggregate[Cases](
     key=lambda command: str(command.counter_id),
     tell=publishing.tell_of_tap_case,
 )
+REFUND = Aggregate[Refunds](
+    category="refund",
+    decider=refunds,
+    commands=refund_commands.Command,
+    facts=refund_events.Event,
+    key=lambda command: str(command.holding_id),
+    tell=publishing.tell_of_refund,
+    book=booking.book_refund,
+    refusal_of=booking.refusal_of,
+)
+DIFFERENCE = Aggregate[Difference](
+    category="difference",
+    decider=differences,
+    commands=reconciliation_commands.DifferenceCommand,
+    facts=reconciliation_events.DifferenceEvent,
+    key=lambda command: str(command.difference_id),
+    tell=publishing.tell_of_difference,
+    book=booking.book_difference,
+    refusal_of=booking.refusal_of,
+)
+RECONCILIATION = Aggregate[Reconciliation](
+    category="reconciliation",
+    decider=reconciliations,
+    commands=reconciliation_commands.ReconciliationCommand,
+    facts=reconciliation_events.ReconciliationEvent,
+    key=lambda command: str(command.reconciliation_id),
+    tell=publishing.tell_of_reconciliation,
+)
 
 
 def check_bylaws(packs: CityPacks) -> None:
@@ -127,6 +171,7 @@ def check_bylaws(packs: CityPacks) -> None:
     fares = FareBylaws(packs)
     fares.check()
     TapBylaws(packs, fares)
+    ReconciliationBylaws(packs)
 
 
 def tap_counter(platform: Platform, cryptograms: Cryptograms | None = None) -> TapCounter:
@@ -149,6 +194,29 @@ def _signing(platform: Platform) -> Sequence[Callable[[], Awaitable[None]]]:
         unsigned.set(0)
         return ()
     chore = Signing(platform.database, platform.settings, platform.machine, platform.monotonic, unsigned.set)
+    return (chore.look,)
+
+
+def statement_counter(platform: Platform) -> StatementCounter:
+    """Where others' files come in and ours go out; in memory nothing is reconciled."""
+    pool = platform.database
+    return StatementCounter(
+        reconciling=None if pool is None else Reconciling(pool, "wallet", platform.city),
+        bylaws=ReconciliationBylaws(platform.packs),
+    )
+
+
+def _reconciling(
+    platform: Platform, desks: Desks, ledger: Ledger, counter: StatementCounter, auditor: Auditor
+) -> Sequence[Callable[[], Awaitable[None]]]:
+    """The chore of reconciling each city's day; nothing moves while the books drift."""
+    for city, party in counter.bylaws.parties(platform.city.now()):
+        platform.telemetry.reconciliation.show((city, party.source, party.sender), **NOTHING_WAITS)
+    if counter.reconciling is None:
+        return ()
+    leases = platform.leases or MemoryLeases(platform.monotonic, "wallet", {})
+    may_move, show = auditor.refuse_if_drifting, partial(_show, platform)
+    chore = Reconciler(desks, ledger, counter.reconciling, counter.bylaws, platform.city, leases, may_move, show)
     return (chore.look,)
 
 
@@ -192,17 +260,37 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
 
     settings = platform.settings
     auditor = Auditor(ledger, platform.monotonic, report, settings.books_drift_limit_fen, settings.books_full_audit_s)
-    desks = Desks([PURSE, PAYMENT, TOP_UP, ADJUSTMENT, TAP_CASE], ledger, platform.city, brief)
+    desks = Desks(
+        [PURSE, PAYMENT, TOP_UP, ADJUSTMENT, TAP_CASE, REFUND, DIFFERENCE, RECONCILIATION], ledger, platform.city, brief
+    )
+    statements = statement_counter(platform)
+    hands = Hands(desks, ledger, bylaws, platform.city, auditor)
     return Service(
         name="wallet",
         desks=desks,
-        router=router(Hands(desks, ledger, bylaws, platform.city, auditor), taps, fares),
+        router=router(hands, taps, fares, statements),
         access=files("services.wallet").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=(*HEARS, *(one for one in LEARNS_FROM if one not in HEARS)),
         reactions=REACTIONS,
-        chores=(auditor.look, *_signing(platform)),
+        chores=(auditor.look, *_signing(platform), *_reconciling(platform, desks, ledger, statements, auditor)),
         project=project,
         performers={CarryOutRuling: carry_out_ruling},
-        large_bodies=LARGE_BODIES,
+        large_bodies=LARGE_BODIES | STATEMENT_BODIES,
+    )
+
+
+NOTHING_WAITS = {"stale": 0, "suspense_fen": 0, "suspense_age_s": 0}
+"""What is shown of a party until its last reconciliation has been looked up."""
+
+
+def _show(platform: Platform, city: str, party: Tally, day: date) -> None:
+    """How a party of a city stands since its last reconciliation, for those who watch."""
+    waits = sum(part.fen for part in party.parts if part.kind in IN_SUSPENSE)
+    age = timedelta() if party.oldest is None else day - party.oldest
+    platform.telemetry.reconciliation.show(
+        (city, party.source, party.sender),
+        stale=party.stale,
+        suspense_fen=abs(waits),
+        suspense_age_s=age.total_seconds(),
     )

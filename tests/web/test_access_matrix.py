@@ -20,7 +20,7 @@ from libs.testing.town import Town, doors_of, memory_platform, town_settings, wi
 from libs.web.access import action_of, allowed
 from libs.web.tokens import NOBODY, Caller
 from services.ids import application_id, batch_id, card_id, case_id, holding_id, person_id, roll_id
-from services.wallet.domain.naming import adjustment_id, load_id, payment_id, top_up_id
+from services.wallet.domain.naming import adjustment_id, difference_id, load_id, payment_id, top_up_id
 from tests.platform import (
     CENTRE,
     CLERK,
@@ -65,6 +65,9 @@ IDS = {
     "merchant": "zs-bus",
     "terminal": "330900000001",
     "top_up_id": top_up_id(HOLDING, "zs-hall", "hers"),
+    "source": "merchant-settlement",
+    "day": "2026-08-31",
+    "difference_id": difference_id(ZHOUSHAN, "bank", "icbc", "hers"),
 }
 QUERIES = {
     "/v1/notices": {"holding_id": HOLDING},
@@ -151,6 +154,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/loads/{load_id}/outcomes": {"outcome": "unknown"},
     "/v1/cards/{card_id}/contacts": {"counter": 0},
     "/v1/cards/{card_id}/pay-outs": SIGNED,
+    "/v1/cards/{card_id}/refund-pay-outs": SIGNED | {"way": "counter", "reference": "p-1"},
     "/v1/cards/{card_id}/adjustments": {
         "direction": "to_holder", "amount_fen": 182, "reason": "charged twice", "evidence": "F-1", "reference": "a-1",
     },
@@ -158,6 +162,10 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "pile": "taps", "amount_fen": 182, "reason": "a terminal that is gone", "evidence": "F-2", "reference": "w-1",
     },
     "/v1/adjustments/{adjustment_id}/approvals": {"proposal_id": "somebody's"},
+    "/v1/differences/{difference_id}/explanations": {"reason": "counted twice there", "evidence": "F-3"},
+    "/v1/differences/{difference_id}/write-offs": {
+        "bears": "issuer", "amount_fen": 182, "reason": "nobody knows", "evidence": "F-4", "reference": "w-1",
+    },
     "/v1/payments/{payment_id}/captures": {"amount_fen": 182},
     "/v1/payments/{payment_id}/refunds": {"amount_fen": 182, "reference": "b-1"},
 }  # fmt: skip

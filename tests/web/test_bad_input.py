@@ -510,7 +510,7 @@ async def test_no_body_whatever_is_our_fault(town: Town, body: dict[str, Any], n
     posts = sorted(path for path, acts in town.app.openapi()["paths"].items() if "post" in acts)
     path = posts[nth % len(posts)].replace("{card_id}", f"{UNKNOWN}.1")
     path = path.replace("{application_id}", f"{UNKNOWN}.A0123ABCD").replace("{notice_id}", f"{UNKNOWN}.N0123456789AB")
-    path = path.replace("{person_id}", UNKNOWN).replace("{batch_id}", UNKNOWN)
+    path = path.replace("{person_id}", UNKNOWN).replace("{batch_id}", UNKNOWN).replace("{proposal_id}", UNKNOWN)
     content = json.dumps(body).encode()
     callers = (CLERK, CENTRE, VENDOR, HRSS, OPERATOR)
     for answer in await asyncio.gather(

@@ -12,14 +12,17 @@ from collections.abc import Iterable
 from datetime import date
 
 from libs.kernel import Clash, Unfit, value
-from services.wallet.domain.reconciliation.matching import Line
+from services.wallet.domain.reconciliation.matching import Line, Source
 
 FRAME = "citycard-statement"
 VERSION = "1"
-KINDS = ("merchant-settlement", "bank", "top-up-channel", "terminal-totals")
+KINDS = tuple(Source)
 COLUMNS = ("reference", "fen", "day", "posted")
-FEN_MAX = 10**13
+FEN_MAX = 10**12
+TOTAL_MAX = 10**15
+"""What is larger is a mistake, and no entry of the books is."""
 LINES_MAX = 1_000_000
+FILE_MAX_BYTES = 100_000_000
 
 
 class StatementUnfit(Unfit):
@@ -58,6 +61,15 @@ def write(statement: Statement) -> str:
     return body + f"total,{len(statement.lines)},{statement.total_fen},{_checksum(body)}\n"
 
 
+def decoded(raw: bytes) -> str:
+    """A file's text. Raises StatementUnfit."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as fault:
+        line = raw.count(b"\n", 0, fault.start) + 1
+        raise StatementUnfit(line=line, why="this is not UTF-8") from None
+
+
 def read(text: str) -> Statement:
     """A file as it came. Raises StatementUnfit, which says where and why."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -73,6 +85,10 @@ def read(text: str) -> Statement:
     found = tuple(_line(nth, line) for nth, line in enumerate(lines, 3))
     seen: dict[str, int] = {}
     for nth, one in enumerate(found, 3):
+        if max(one.day, one.posted) > day:
+            raise StatementUnfit(line=nth, why=f"a day of it lies after {day}, the day of the file")
+        if kind == Source.TERMINALS and not re.fullmatch(f"[0-9]{{1,12}}/{one.day}", one.reference):
+            raise StatementUnfit(line=nth, why=f"a terminal's total is called <terminal>/{one.day}, after its day")
         if (first := seen.setdefault(one.reference, nth)) != nth:
             raise StatementUnfit(line=nth, why=f"the reference stands in line {first} already")
     end = re.fullmatch(r"total,([0-9]{1,7}),(-?[0-9]{1,16}),([0-9a-f]{64})", last)
@@ -82,6 +98,8 @@ def read(text: str) -> Statement:
         raise StatementUnfit(line=len(rows) - 1, why=f"it announces {end[1]} lines, and {len(found)} are there")
     if int(end[2]) != (total := sum(one.fen for one in found)):
         raise StatementUnfit(line=len(rows) - 1, why=f"it announces {end[2]} fen, and the lines add up to {total}")
+    if abs(total) > TOTAL_MAX:
+        raise StatementUnfit(line=len(rows) - 1, why=f"a file comes to {TOTAL_MAX} fen at most")
     checksum = _checksum("\n".join(rows[:-2]) + "\n")
     if end[3] != checksum:
         raise StatementUnfit(line=len(rows) - 1, why="the checksum does not fit: something was altered on the way")
@@ -97,10 +115,12 @@ def is_replay(known: Statement | None, come: Statement) -> bool:
     return True
 
 
-def settlement(merchant: str, number: int, day: date, lines: Iterable[Line]) -> Statement:
-    """What a merchant is sent for a day."""
+def settlement(
+    party: str, number: int, day: date, lines: Iterable[Line], source: Source = Source.MERCHANT
+) -> Statement:
+    """What a merchant, a bank or a channel is sent for a day; `sender` names whose file it is."""
     found = tuple(sorted(lines, key=lambda line: line.reference))
-    return Statement(kind="merchant-settlement", sender=merchant, number=number, day=day, lines=found)
+    return Statement(kind=source, sender=party, number=number, day=day, lines=found)
 
 
 def _heading(line: str) -> tuple[str, str, int, date]:

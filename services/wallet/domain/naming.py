@@ -1,6 +1,7 @@
 """How what moves money is named: after the reference that its maker gave, so that one said twice is one."""
 
 import re
+from datetime import date
 from typing import NewType
 
 from libs.kernel.ids import derived, well_written, written
@@ -12,6 +13,9 @@ LoadId = NewType("LoadId", str)
 AdjustmentId = NewType("AdjustmentId", str)
 TapCaseId = NewType("TapCaseId", str)
 CounterId = NewType("CounterId", str)
+PayOutId = NewType("PayOutId", str)
+DifferenceId = NewType("DifferenceId", str)
+ReconciliationId = NewType("ReconciliationId", str)
 
 
 def payment_id(holding: HoldingId, merchant: str, reference: str) -> PaymentId:
@@ -50,10 +54,34 @@ def counter_id(city: str, card: int, counter: int) -> CounterId:
     return CounterId(written(city, derived("counter", card, counter)))
 
 
+def pay_out_id(holding: HoldingId, outlet: str, reference: str) -> PayOutId:
+    """The one pay-out of what waits that this outlet calls by this reference."""
+    return PayOutId(f"{holding}.R{_short('pay-out', holding, outlet, reference)}")
+
+
+def pile_id(city: str, pile: str) -> str:
+    """In whose name a pile of suspense is put right."""
+    return written(city, derived("suspense", city, pile))
+
+
+def difference_id(city: str, source: str, sender: str, reference: str) -> DifferenceId:
+    """The one difference about this movement between us and this sender."""
+    return DifferenceId(written(city, derived("difference", city, source, sender, reference)))
+
+
+def pile_of(difference: DifferenceId) -> str:
+    """The name of the pile of suspense in which the money of this difference lies, and no other."""
+    return f"difference.{difference[7:].lower()}"
+
+
+def reconciliation_id(city: str, day: date) -> ReconciliationId:
+    return ReconciliationId(written(city, derived("reconciliation", city, day)))
+
+
 def holding_of_money(name: str) -> HoldingId:
-    """The holding whose money this payment, top-up, load or adjustment moves. Raises IdMistyped."""
+    """The holding whose money this payment, top-up, load, adjustment or pay-out moves. Raises IdMistyped."""
     holding, _, rest = name.partition(".")
-    if not (well_written(holding) and re.fullmatch("[APTL][0-9A-F]{16}", rest)):
+    if not (well_written(holding) and re.fullmatch("[APRTL][0-9A-F]{16}", rest)):
         raise IdMistyped
     return HoldingId(holding)
 

@@ -11,11 +11,15 @@ from services.wallet.routes.counter import counter
 from services.wallet.routes.fares import fare_table
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.hotlist import hotlist
+from services.wallet.routes.refunds import refunds
+from services.wallet.routes.statements import StatementCounter, statements
 from services.wallet.routes.taps import TapCounter, taps
 from services.wallet.routes.till import till
 
 
-def router(hands: Hands, counter_of_taps: TapCounter, tariffs: FareBylaws) -> APIRouter:
+def router(
+    hands: Hands, counter_of_taps: TapCounter, tariffs: FareBylaws, counter_of_statements: StatementCounter
+) -> APIRouter:
     """All doors of the wallet."""
     routes = APIRouter(tags=["wallet"])
     counter(routes, hands)
@@ -27,4 +31,6 @@ def router(hands: Hands, counter_of_taps: TapCounter, tariffs: FareBylaws) -> AP
     cases(routes, hands, counter_of_taps)
     hotlist(routes, hands, counter_of_taps)
     fare_table(routes, hands, tariffs)
+    refunds(routes, hands, counter_of_statements.bylaws)
+    statements(routes, hands, counter_of_statements)
     return routes

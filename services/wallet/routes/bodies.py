@@ -136,6 +136,22 @@ LoadPath = Annotated[str, Path(description="The load, as its receipt named it.")
 Counter = Annotated[int, Field(ge=0, lt=2**16, description="The chip's load counter, two bytes.")]
 
 
+class RefundPayOutBody(Body):
+    """How what waits for a holder is paid out, and who she is."""
+
+    way: Literal["counter", "bank_transfer"]
+    """`counter` for what came as cash, `bank_transfer` for what came from a bank account."""
+    document: Literal[
+        "id_card", "household_book", "residence_permit", "temporary_residence_permit", "passport",
+        "social_security_card",
+    ]  # fmt: skip
+    """The valid document that the holder showed."""
+    bank: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Which bank makes the transfer, as its statement files name it."""
+    reference: Reference
+    """The number of the counter's receipt."""
+
+
 class LoadBody(Body):
     """Money paid in for the chip's own purse, and what the chip says before it is loaded."""
 

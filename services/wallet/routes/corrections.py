@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 
 from libs.kernel.foureyes import HandUnnamed, ProposalId, ProposalLapsed, ProposalOvertaken, ProposalUnknown, SameHand
-from libs.kernel.ids import city_of, derived, written
+from libs.kernel.ids import city_of, written
 from libs.web.access import allowed
 from libs.web.call import Call, CallContext
 from libs.web.problems import refusals
@@ -15,7 +15,7 @@ from services.wallet.domain import chart, money
 from services.wallet.domain.adjustment import decider as adjustments
 from services.wallet.domain.adjustment.commands import ApproveAdjustment, ProposeCorrection, ProposeWriteOff
 from services.wallet.domain.adjustment.state import Adjustment
-from services.wallet.domain.naming import AdjustmentId, adjustment_id, holding_of_money
+from services.wallet.domain.naming import AdjustmentId, adjustment_id, holding_of_money, pile_id
 from services.wallet.domain.purse.decider import NoWalletHere
 from services.wallet.routes.bodies import ApprovalBody, CardPath, CorrectionBody, WriteOffBody
 from services.wallet.routes.hands import Hands
@@ -75,7 +75,7 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
         """Let the issuer bear what nobody can explain in a pile of suspense, up to what lies there."""
         city = call.caller.city
         account = _pile(city, said.pile)
-        name = adjustment_id(written(city, derived("suspense", city, said.pile)), said.reference)
+        name = adjustment_id(pile_id(city, said.pile), said.reference)
 
         async def ask(_now: Adjustment, at: datetime) -> ProposeWriteOff:
             return ProposeWriteOff(

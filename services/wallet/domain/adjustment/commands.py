@@ -30,7 +30,10 @@ class ProposeCorrection:
 
 @command
 class ProposeWriteOff:
-    """Nobody can explain this part of a pile of suspense: let the issuer bear it. `stands_fen` is the pile now."""
+    """Nobody can explain this part of a pile of suspense: let the issuer bear it. `stands_fen` is the pile now.
+
+    `against` is the account that bears it instead, where somebody owns up to it.
+    """
 
     adjustment_id: AdjustmentId
     city: str
@@ -42,6 +45,7 @@ class ProposeWriteOff:
     proposal_id: ProposalId
     by: Hand
     at: datetime
+    against: str = ""
 
 
 @command

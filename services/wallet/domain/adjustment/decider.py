@@ -64,7 +64,8 @@ def propose_write_off(asked: ProposeWriteOff, adjustment: Adjustment) -> Sequenc
     else:
         fen = fen if asked.stands_fen < 0 else -fen
         check_pile(asked.stands_fen, fen)
-    return _proposed(asked, adjustment, pile, chart.issuer_loss(asked.city), fen, AMOUNT_MAX_FEN)
+    bears = asked.against or chart.issuer_loss(asked.city)
+    return _proposed(asked, adjustment, pile, bears, fen, AMOUNT_MAX_FEN)
 
 
 def check_pile(stands_fen: int, fen: int) -> None:
