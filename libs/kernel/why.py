@@ -60,12 +60,16 @@ class Ground:
 
 @value
 class FactUsed:
-    """What a department had said, and on which day: since `valid_from`, said at `stated_at`."""
+    """What a department had said, and on which day: since `valid_from`, said at `stated_at`.
+
+    `valid_to` is the last day on which it holds, if that was said.
+    """
 
     fact: str
     department: str
     valid_from: date
     stated_at: datetime
+    valid_to: date | None = None
 
 
 @value

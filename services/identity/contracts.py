@@ -1,6 +1,6 @@
 """What identity tells the city: who is entitled to what, and why; never who somebody is."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel
 
@@ -23,6 +23,17 @@ class FunctionVerdict(BaseModel):
     function: str
     granted: bool
     because: str
+
+
+class FactUsed(BaseModel):
+    """What a department had said when it was judged."""
+
+    fact: str
+    department: str
+    valid_from: date
+    valid_to: date | None = None
+    """The last day on which it holds, if that was said."""
+    stated_at: datetime
 
 
 class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
@@ -57,6 +68,8 @@ class EntitlementJudged(Contract, type="identity.EntitlementJudged.v1"):
     """The dated entry of the bylaws that put that text in force, with the row."""
     holds_until: datetime | None = None
     """When time alone will change this, if nobody says anything new."""
+    used: list[FactUsed] = []
+    """All statements that were looked at, each with its source; `facts_used` are those that decided."""
     also: list[HoldingId] = []
     """Holdings of entries that were merged into this one: what is held there stands by this verdict too."""
 

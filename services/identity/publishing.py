@@ -58,6 +58,16 @@ def tell(fact: Event) -> Contract | None:
                 text=verdict.text,
                 ground=verdict.ground,
                 holds_until=verdict.holds_until,
+                used=[
+                    told.FactUsed(
+                        fact=one.fact,
+                        department=one.department,
+                        valid_from=one.valid_from,
+                        valid_to=one.valid_to,
+                        stated_at=one.stated_at,
+                    )
+                    for one in verdict.used
+                ],
                 also=[holding_id(entry, verdict.programme) for entry in fact.also],
             )
         case PersonErased():

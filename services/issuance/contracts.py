@@ -172,6 +172,10 @@ class CardReserved(Contract, type="issuance.CardReserved.v1"):
     card_number: str
     batch_id: BatchId
     at: datetime
+    valid_to: datetime | None = None
+    """The end of its validity that is printed on it; none where that counts from the hand-over."""
+    valid_by: str = ""
+    """By which rule that is so: `years`, `age`, or the fact with which it ends."""
 
 
 class CardProduced(Contract, type="issuance.CardProduced.v1"):

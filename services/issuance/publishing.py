@@ -120,6 +120,8 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 card_number=fact.card_number,
                 batch_id=fact.batch_id,
                 at=fact.at,
+                valid_to=fact.valid_to,
+                valid_by=fact.valid_by,
             )
         case holding.CardProduced():
             return told.CardProduced(

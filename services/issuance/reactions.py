@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from libs.kernel.why import FactUsed
 from services.identity.contracts import (
     EntitlementJudged,
     PersonErased,
@@ -45,6 +46,16 @@ def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterat
         ground=told.ground,
         edition=told.bylaws,
         missing=tuple(told.missing),
+        used=tuple(
+            FactUsed(
+                fact=one.fact,
+                department=one.department,
+                valid_from=one.valid_from,
+                stated_at=one.stated_at,
+                valid_to=one.valid_to,
+            )
+            for one in told.used
+        ),
     )
     yield noted
     for holding in told.also:  # A roll brings its card to the entry that remains.

@@ -25,9 +25,10 @@ from services.issuance.domain.batch import commands as batch_commands
 from services.issuance.domain.batch import events as batch_events
 from services.issuance.domain.batch.decider import batches
 from services.issuance.domain.batch.state import Batch
+from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding import commands as holding_commands
 from services.issuance.domain.holding import events as holding_events
-from services.issuance.domain.holding.commands import NoteArrival, NoteVerdict, OrderNewCard
+from services.issuance.domain.holding.commands import NoteArrival, NoteVerdict, OrderNewCard, TakeSeat
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.series import commands as series_commands
@@ -41,6 +42,7 @@ from services.issuance.domain.unit.state import Unit
 from services.issuance.projections import IssuanceQuestions, project
 from services.issuance.reactions import HEARS, REACTIONS
 from services.issuance.routes import router
+from services.issuance.routes.hands import Hands
 
 
 def _outlet_and_person_of(application: Application) -> Mapping[str, str]:
@@ -102,6 +104,12 @@ UNIT = Aggregate[Unit](
 def build(platform: Platform) -> Service:
     bylaws = IssuanceBylaws(platform.packs)
 
+    async def personal(command: TakeSeat, state: Holding, under: IssuanceBylaw) -> TakeSeat:
+        """What is printed on a card whose validity depends on who its holder is."""
+        ages = under.by_age and state.person_id is not None
+        age = await hands.age_of(state.person_id, command.at) if ages and state.person_id else None
+        return replace(command, under=under, age=age)
+
     def brief(command: Any, state: Any, at: datetime) -> Any:
         """What a decision needs of the city's bylaws; a new card is ordered when that is decided here."""
         if isinstance(command, OrderNewCard):
@@ -110,16 +118,21 @@ def build(platform: Platform) -> Service:
             return replace(command, under=bylaws.at(city_of(command.person_id), command.programme, command.at))
         if isinstance(command, NoteVerdict) and state.current is not None:
             return replace(command, under=bylaws.at(city_of(command.holding_id), command.programme, at))
+        if isinstance(command, TakeSeat) and state.programme:
+            under = bylaws.at(city_of(command.holding_id), state.programme, at)
+            return personal(command, state, under) if under.validity.personal else command
         if isinstance(command, NoteArrival) and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command
 
     desks = Desks([APPLICATION, HOLDING, BATCH, SERIES, UNIT], platform.store("issuance"), platform.city, brief)
     questions, guesses = IssuanceQuestions(platform.rows("issuance")), Guesses(platform.monotonic)
+    fingerprints = SimulatedFingerprints()
+    hands = Hands(desks, bylaws, platform.vault, questions, platform.city, fingerprints, guesses)
     return Service(
         name="issuance",
         desks=desks,
-        router=router(desks, bylaws, platform.vault, questions, platform.city, SimulatedFingerprints(), guesses),
+        router=router(desks, bylaws, platform.vault, questions, platform.city, fingerprints, guesses),
         access=files("services.issuance").joinpath("access.cedar").read_text(),
         tells=TELLS,
         hears=HEARS,

@@ -102,7 +102,13 @@ class Eligibility:
         """The verdict under one programme; `holding` are the statements that it may cite."""
         bare = self._bare(city, programme, now)
         used = tuple(
-            FactUsed(fact=said.fact, department=said.department, valid_from=said.valid_from, stated_at=said.stated_at)
+            FactUsed(
+                fact=said.fact,
+                department=said.department,
+                valid_from=said.valid_from,
+                stated_at=said.stated_at,
+                valid_to=said.valid_to,
+            )
             for said in sorted(holding, key=lambda one: (one.fact, one.department))
             if said.fact in bare.looked_at
         )

@@ -23,6 +23,7 @@ from services.issuance.domain.bylaw import (
     PromiseUnit,
 )
 from services.issuance.domain.portrait import ID_CARD, SOCIAL_CARD, Standard
+from services.issuance.domain.validity import AgeBand
 
 
 class ProgrammeUnknown(Unfit):
@@ -47,6 +48,11 @@ class CatalogueData(_Data):
     function: str
     opens: Literal["with_the_card", "by_the_holder", "at_an_outlet", "at_the_bank"]
     reopens: bool = False
+
+
+class AgeBandData(_Data):
+    under: int | None = None
+    years: int
 
 
 class IssuanceBylaws:
@@ -76,6 +82,14 @@ class IssuanceBylaws:
                     "issuance.portrait": Literal["id_card", "social_card"],
                     "catalogue": list[CatalogueData],
                 }.items()
+            }
+            | {
+                path.rpartition(".")[2]: pack.dated(f"{programme}/programme.{path}", kind)
+                for path, kind in {
+                    "validity_by_age": list[AgeBandData],
+                    "issuance.validity_ends_with": str,
+                }.items()
+                if pack.has(f"{programme}/programme.{path}")
             }
             for pack in packs
             for programme in pack.programmes
@@ -116,6 +130,8 @@ class IssuanceBylaws:
                 CatalogueEntry(function=one.function, opens=Opens(one.opens), reopens=one.reopens)
                 for one in dated["catalogue"]
             ),
+            by_age=tuple(AgeBand(under=one.under, years=one.years) for one in dated.get("validity_by_age") or ()),
+            ends_with=dated.get("validity_ends_with") or "",
             **self._rules[city, programme].at(moment),
         )
 

@@ -9,7 +9,7 @@ from libs.eventsourcing.store import Recorded
 from libs.kernel import Missing
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
-from libs.kernel.why import Decision, Ground, Said, Why
+from libs.kernel.why import Decision, FactUsed, Ground, Said, Why
 from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.domain.application.events import (
     ApplicationAccepted,
@@ -17,10 +17,17 @@ from services.issuance.domain.application.events import (
     ApplicationSubmitted,
     ReviewRefused,
 )
-from services.issuance.domain.holding.events import CardDeclined, VerdictNoted
+from services.issuance.domain.holding.events import (
+    CardActivated,
+    CardDeclined,
+    CardReplaced,
+    CardReserved,
+    VerdictNoted,
+)
+from services.issuance.domain.validity import LONG_TERM
 
 Story = Sequence[tuple[Any, Recorded]]
-About = Literal["deadline", "fee", "refusal"]
+About = Literal["deadline", "fee", "refusal", "validity"]
 
 
 class NotDecided(Missing):
@@ -35,6 +42,11 @@ def why(about: About, application_id: str, papers: Story, holding: Story, bylaws
         if refused is None:
             raise NotDecided(about=about)
         return refused
+    if about == "validity":
+        valid = _valid(city, application_id, holding, bylaws)
+        if valid is None:
+            raise NotDecided(about=about)
+        return valid
     submitted = next((fact for fact, _ in papers if isinstance(fact, ApplicationSubmitted)), None)
     found = next(((fact, row) for fact, row in papers if isinstance(fact, ApplicationAccepted)), None)
     if found is None or submitted is None:
@@ -74,13 +86,54 @@ def _refused(city: str, application_id: str, papers: Story, holding: Story, byla
     return answer
 
 
+def _valid(city: str, application_id: str, holding: Story, bylaws: IssuanceBylaws) -> Why | None:
+    """Until when the card of this application is valid: as it was printed, or as it was counted from the hand-over."""
+    verdict: VerdictNoted | None = None
+    reserved: CardReserved | None = None
+    looked_at: tuple[FactUsed, ...] = ()
+    answer: Why | None = None
+    for fact, row in holding:
+        if isinstance(fact, VerdictNoted):
+            verdict = fact
+        if isinstance(fact, CardReserved) and fact.application_id == application_id:
+            reserved, looked_at, answer = fact, (), None
+            if verdict is not None:
+                looked_at = tuple(one for one in verdict.used if one.fact == fact.valid_by)
+        if reserved is None or verdict is None:
+            continue
+        printed = fact.valid_to if fact is reserved else None
+        counted = isinstance(fact, CardActivated | CardReplaced) and fact.card_id == reserved.card_id
+        if printed is None and not (counted and reserved.valid_to is None):
+            continue
+        last = shanghai_day((printed or fact.valid_to) - timedelta(microseconds=1))
+        name = _VALID_BY.get(reserved.valid_by, "issuance.validity_ends_with")
+        rule = bylaws.ground(city, f"{verdict.programme}/programme.{name}", fact.at, _edition(row))
+        said = Said(
+            zh="长期有效" if last >= LONG_TERM else f"有效期至{last.year}年{last.month}月{last.day}日",
+            en="valid for life" if last >= LONG_TERM else f"valid to the end of {last.day} {last:%B} {last.year}",
+        )
+        answer = Why(city=city, decision=Decision.DEADLINE, said=said, grounds=_one(rule), facts=looked_at, at=fact.at)
+    return answer
+
+
+_VALID_BY = {"": "issuance.validity_years", "years": "issuance.validity_years", "age": "validity_by_age"}
+
+
 def _declined(city: str, fact: CardDeclined, verdict: VerdictNoted | None, bylaws: IssuanceBylaws) -> Why:
-    """By the verdict, if it was the reason; identity says on which statements of which departments it stands."""
+    """By the verdict, if it was the reason, with the statements of departments that were looked at for it."""
     said = Said(zh=f"不予制卡：{fact.reason}", en=f"no card is made: {fact.reason}")
     if verdict is None or verdict.because != fact.reason:
         return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=(), at=fact.at)
     grounds = (bylaws.cited(city, verdict.ground, verdict.edition),) if verdict.ground else ()
-    return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=grounds, missing=verdict.missing, at=verdict.at)
+    return Why(
+        city=city,
+        decision=Decision.REFUSAL,
+        said=said,
+        grounds=grounds,
+        facts=verdict.used,
+        missing=verdict.missing,
+        at=verdict.at,
+    )
 
 
 def _promise(accepted: ApplicationAccepted) -> Said:

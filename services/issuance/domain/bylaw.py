@@ -9,10 +9,10 @@ from libs.kernel.calendar import (
     midnight_after,
     one_month_after,
     shanghai_day,
-    years_after,
 )
 from services.issuance.domain.applying import FREE, Applying, Channel, Fee
 from services.issuance.domain.collecting import Collecting
+from services.issuance.domain.validity import AgeBand, Validity
 
 
 class PromiseUnit(StrEnum):
@@ -95,6 +95,12 @@ class IssuanceBylaw:
     collecting: Collecting = Collecting()
     promises: tuple[tuple[Channel, Promise], ...] = ()
     fees: tuple[tuple[str, Fee], ...] = ()
+    by_age: tuple[AgeBand, ...] = ()
+    ends_with: str = ""
+
+    @property
+    def validity(self) -> Validity:
+        return Validity(years=self.validity_years, by_age=self.by_age, ends_with=self.ends_with)
 
     def promised_by(self, accepted_at: datetime, channel: Channel | None = None) -> Deadline:
         """The promise of this channel, or the programme's own where the channel has none."""
@@ -119,7 +125,7 @@ class IssuanceBylaw:
 
     def valid_to(self, activated_at: datetime) -> datetime:
         """24:00 (UTC) of the last day on which the card is valid."""
-        return midnight_after(years_after(shanghai_day(activated_at), self.validity_years)).astimezone(UTC)
+        return self.validity.valid_to(activated_at)[0]
 
     def kept_until(self, arrived_at: datetime) -> datetime:
         return end_of_calendar_day(self.kept_days, arrived_at).at.astimezone(UTC)

@@ -53,6 +53,7 @@ def test_a_verdict_is_told_with_its_reasons() -> None:
         "text": "",
         "ground": "",
         "holds_until": None,
+        "used": [],
         "also": [],
     }
 

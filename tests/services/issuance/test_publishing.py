@@ -124,7 +124,11 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         "NewCardDeclined",
         OF_PAPER | OF_LI | {"kind": "first", "old_card_id": None, "reason": "not resident"},
     ),
-    (reserved, "CardReserved", OF_PAPER | OF_CARD | {"card_number": NUMBER, "batch_id": BATCH}),
+    (
+        reserved,
+        "CardReserved",
+        OF_PAPER | OF_CARD | {"card_number": NUMBER, "batch_id": BATCH, "valid_to": None, "valid_by": ""},
+    ),
     (produced, "CardProduced", OF_PAPER | OF_CARD),
     (spoiled, "CardSpoiled", OF_PAPER | OF_CARD | {"reason": "chip: dead"}),
     (

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from libs.kernel import command
 from libs.kernel.foureyes import Hand, ProposalId
+from libs.kernel.why import FactUsed
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.bylaw import IssuanceBylaw
@@ -35,6 +36,8 @@ class NoteVerdict:
     """The entry of the bylaws that decided, as `Ground.ref`; it stands in the `edition`."""
     edition: str = ""
     missing: tuple[str, ...] = ()
+    used: tuple[FactUsed, ...] = ()
+    """What departments had said, as far as it was looked at."""
 
 
 @command
@@ -99,13 +102,18 @@ class WithdrawOrder:
 
 @command
 class TakeSeat:
-    """A batch offers a seat and a number."""
+    """A batch offers a seat and a number.
+
+    `under` and `age` are added where the end of the card's validity depends on who its holder is.
+    """
 
     holding_id: HoldingId
     batch_id: BatchId
     seat: int
     card_number: str
     at: datetime
+    under: IssuanceBylaw | None = None
+    age: int | None = None
 
 
 @command

@@ -207,6 +207,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         at=asked.at,
         facts=asked.facts,
         may_apply=asked.may_apply,
+        used=asked.used,
     )
     is_news = last is None or replace(now, at=last.at) != last
     noted = VerdictNoted(
@@ -222,6 +223,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         ground=asked.ground,
         edition=asked.edition,
         missing=asked.missing,
+        used=asked.used,
     )
     match holding.coming:
         case Waiting(order=order) if is_news and now.allows(order.kind):
@@ -374,6 +376,7 @@ def take_seat(asked: TakeSeat, holding: Holding) -> Sequence[Event]:
     """A seat is taken once: a second batch that offers one is told so."""
     match holding.coming:
         case Queued(order=order):
+            valid_to, valid_by = _printed(asked, holding)
             return [
                 CardReserved(
                     holding_id=asked.holding_id,
@@ -383,6 +386,8 @@ def take_seat(asked: TakeSeat, holding: Holding) -> Sequence[Event]:
                     batch_id=asked.batch_id,
                     seat=asked.seat,
                     at=asked.at,
+                    valid_to=valid_to,
+                    valid_by=valid_by,
                 )
             ]
         case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic) | InHand(plastic=plastic) if (
@@ -392,6 +397,14 @@ def take_seat(asked: TakeSeat, holding: Holding) -> Sequence[Event]:
     return [
         SeatDeclined(holding_id=asked.holding_id, batch_id=asked.batch_id, seat=asked.seat, at=asked.at),
     ]
+
+
+def _printed(asked: TakeSeat, holding: Holding) -> tuple[datetime | None, str]:
+    """Until when it is valid, as printed on the card, and by which rule; nothing where it counts from the hand-over."""
+    if asked.under is None or not asked.under.validity.personal:
+        return None, ""
+    verdict = _latest(holding)
+    return asked.under.validity.valid_to(asked.at, asked.age, verdict.used if verdict else ())
 
 
 def note_produced(asked: NoteProduced, holding: Holding) -> Sequence[Event]:
@@ -644,7 +657,8 @@ def _grants(holding: Holding) -> Grants:
 
 def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -> CardActivated | CardReplaced:
     """The card begins to work; if another one counted until now, that one ends in the same fact."""
-    valid_to = under.valid_to(asked.at)
+    plastic = holding.coming.plastic if isinstance(holding.coming, InHand) else None
+    valid_to = (plastic.valid_to if plastic else None) or under.valid_to(asked.at)
     if holding.current is None:
         return CardActivated(
             holding_id=asked.holding_id,

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from libs.kernel import event, value
 from libs.kernel.foureyes import FourEyes, Hand, ProposalId
+from libs.kernel.why import FactUsed
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.collecting import By
@@ -62,6 +63,8 @@ class VerdictNoted:
     """The entry of the bylaws that decided, as `Ground.ref`; it stands in the `edition`."""
     edition: str = ""
     missing: tuple[str, ...] = ()
+    used: tuple[FactUsed, ...] = ()
+    """What departments had said, as far as it was looked at."""
 
 
 @event
@@ -137,7 +140,10 @@ class CardDeclined:
 
 @event
 class CardReserved:
-    """The card has its number and its seat in a batch; from here the order cannot be withdrawn."""
+    """The card has its number and its seat in a batch; from here the order cannot be withdrawn.
+
+    `valid_to` is printed on it where it depends on who the holder is, `valid_by` the rule: `age`, or a fact.
+    """
 
     holding_id: HoldingId
     application_id: ApplicationId | None
@@ -146,6 +152,8 @@ class CardReserved:
     batch_id: BatchId
     seat: int
     at: datetime
+    valid_to: datetime | None = None
+    valid_by: str = ""
 
 
 @event

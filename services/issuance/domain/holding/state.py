@@ -6,6 +6,7 @@ from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
 from libs.kernel.foureyes import Proposals
+from libs.kernel.why import FactUsed
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
 from services.issuance.domain.holding.events import (
@@ -68,6 +69,7 @@ class Plastic:
     batch_id: BatchId
     seat: int
     ident: str = ""
+    valid_to: datetime | None = None
 
 
 @state
@@ -158,6 +160,7 @@ class Verdict:
     at: datetime
     facts: tuple[str, ...] = ()
     may_apply: bool = True
+    used: tuple[FactUsed, ...] = ()
 
     def allows(self, kind: Kind) -> bool:
         """Whether a card of this kind may be ordered: the conditions of applying are those of a first card alone."""
@@ -220,6 +223,7 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 at=fact.at,
                 facts=fact.facts,
                 may_apply=fact.may_apply,
+                used=fact.used,
             )
             return replace(
                 holding,
@@ -265,7 +269,11 @@ def evolve(holding: Holding, fact: Event) -> Holding:
             )
         case CardReserved():
             plastic = Plastic(
-                card_id=fact.card_id, card_number=fact.card_number, batch_id=fact.batch_id, seat=fact.seat
+                card_id=fact.card_id,
+                card_number=fact.card_number,
+                batch_id=fact.batch_id,
+                seat=fact.seat,
+                valid_to=fact.valid_to,
             )
             return replace(
                 holding, coming=InWork(order=_order(holding), plastic=plastic), numbered=holding.numbered + 1
