@@ -139,6 +139,7 @@ def test_if_both_have_a_card_all_the_same_the_merged_entry_s_gives_way() -> None
     wangs = tuple(replace(fact, holding_id=OTHER_HOLDING) for fact in IN_USE)
     gives_way = replace(joined, gives_way=True)
     given(holdings, *wangs).when(join).then(gives_way)
+    given(holdings, *wangs, gives_way).when(join).then()
     assert list(due(gives_way)) == [Due(LATER, GiveWay(holding_id=HOLDING, at=LATER))]
     give_way = GiveWay(holding_id=HOLDING, at=LATER)
     emptied = HoldingEmptied(holding_id=HOLDING, lead=OTHER_HOLDING, at=LATER)

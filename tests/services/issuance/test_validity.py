@@ -10,6 +10,7 @@ import pytest
 from libs.kernel.calendar import midnight_after
 from libs.kernel.why import FactUsed
 from libs.testing.conversation import given
+from services.ids import ApplicationId
 from services.issuance.adapters.why import why
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding.decider import holdings
@@ -102,7 +103,7 @@ def test_what_is_printed_on_the_card_is_until_when_it_works() -> None:
 def test_whoever_asks_is_told_by_which_rule_and_which_fact_the_card_ends() -> None:
     verdict = replace(entitled, programme="foreign-talent-card", used=(permit,))
     printed = replace(reserved, valid_to=to_the_end_of(date(2028, 6, 30)), valid_by="work_permit")
-    paper = PAPER.replace("330900", HANGZHOU)
+    paper = ApplicationId(PAPER.replace("330900", HANGZHOU))
     story = [(fact, ROW) for fact in (verdict, replace(printed, application_id=paper))]
     told = why("validity", paper, [], story, BYLAWS)
     assert told.said.en == "valid to the end of 30 June 2028"

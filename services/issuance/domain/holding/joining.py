@@ -62,7 +62,7 @@ def pass_on(asked: PassHoldingOn, holding: Holding) -> Sequence[Event]:
 
 def join(asked: JoinHolding, holding: Holding) -> Sequence[Event]:
     """The other has a card, or one on its way: then none is ordered here."""
-    if asked.other in holding.beside:
+    if asked.other in holding.beside or asked.other in holding.gave_way:
         return []
     match holding.coming:
         case NothingComing() if holding.current is None:
@@ -84,7 +84,7 @@ def join(asked: JoinHolding, holding: Holding) -> Sequence[Event]:
 
 
 def leave(asked: LeaveHolding, holding: Holding) -> Sequence[Event]:
-    if asked.other not in holding.beside:
+    if asked.other not in (*holding.beside, *holding.gave_way):
         return []
     return [HoldingLeft(holding_id=asked.holding_id, other=asked.other, at=asked.at)]
 

@@ -183,7 +183,7 @@ class Holding:
     `functions` and `opened` are of the card that counts; `returned` are cards that nobody fetched.
     `proposals` are of cards to be made in spite of the verdict; another verdict or another order overtakes them.
     `lead` is the same person's holding under the entry that remains, if this one's entry was merged into it; `beside`
-    are the holdings of merged entries in which there is a card, or one on its way.
+    are the holdings of merged entries in which there is a card, or one on its way; those that `gave_way` had to end it.
     """
 
     person_id: PersonId | None = None
@@ -199,6 +199,7 @@ class Holding:
     proposals: Proposals[IssueProposed] = Proposals[IssueProposed]()
     lead: HoldingId | None = None
     beside: tuple[HoldingId, ...] = ()
+    gave_way: tuple[HoldingId, ...] = ()
 
     @property
     def current(self) -> Life | None:
@@ -347,10 +348,13 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 proposals=holding.proposals.when_changed(),
             )
         case HoldingJoined():
-            beside = holding.beside if fact.gives_way else (*holding.beside, fact.other)
-            return replace(holding, beside=beside, proposals=holding.proposals.when_changed())
+            changed = holding.proposals.when_changed()
+            if fact.gives_way:
+                return replace(holding, gave_way=(*holding.gave_way, fact.other), proposals=changed)
+            return replace(holding, beside=(*holding.beside, fact.other), proposals=changed)
         case HoldingLeft():
-            return replace(holding, beside=tuple(one for one in holding.beside if one != fact.other))
+            beside = tuple(one for one in holding.beside if one != fact.other)
+            return replace(holding, beside=beside, gave_way=tuple(one for one in holding.gave_way if one != fact.other))
         case HoldingEmptied():
             return holding
         case _:
