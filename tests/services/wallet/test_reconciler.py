@@ -23,7 +23,7 @@ from libs.runtime.lease import MemoryLeases
 from libs.runtime.service import Desks
 from libs.testing.clocks import StandingClock
 from libs.testing.schemas import own_schema
-from services.wallet.adapters.clearing import CODES, cases_ddl
+from services.wallet.adapters.clearing import CODES
 from services.wallet.adapters.clearing import ddl as clearing_ddl
 from services.wallet.adapters.reconciler import Reconciler
 from services.wallet.adapters.reconciliation_bylaws import ReconciliationBylaws
@@ -122,7 +122,7 @@ class Office:
 
 @pytest.fixture(scope="module")
 async def furnished(pool: asyncpg.Pool) -> AsyncIterator[Office]:
-    async with own_schema(pool, "reconciler", ledger_ddl, clearing_ddl, cases_ddl, reconciling_ddl) as schema:
+    async with own_schema(pool, "reconciler", ledger_ddl, clearing_ddl, reconciling_ddl) as schema:
         yield Office(pool, schema)
 
 
