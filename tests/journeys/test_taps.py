@@ -139,6 +139,41 @@ async def test_a_clerk_finds_two_taps_that_contradict_each_other_and_two_people_
     assert not [home for home in town.house.households if await home.store.parked()]
 
 
+async def test_what_cannot_be_true_is_parked_with_a_reason_that_a_clerk_understands(town: Town) -> None:
+    pool = town.house.platform.database
+    assert pool is not None
+    await a_purse(pool)
+    now = datetime.fromisoformat((await town.get(CENTRE, "/v1/city-time"))["now"]).astimezone(UTC)
+    retired = {"terminal": TERMINAL + 5, "merchant": "zs-bus", "service": "bus"}
+    retired["retired_at"] = (now - timedelta(days=1)).isoformat()
+    working = {"terminal": TERMINAL, "merchant": "zs-bus", "service": "bus"}
+    await town.post(CENTRE, "/v1/terminals", {"terminals": [working, retired]}, expect=200)
+    ahead = Tap(
+        card=CHIP, counter=60, terminal=TERMINAL, sequence=60, fen=182, balance_fen=4_818, kind=6,
+        at=(now + timedelta(days=2)).replace(microsecond=0), tac=bytes(4),
+    )  # fmt: skip
+    gone = replace(ahead, counter=61, sequence=61, terminal=TERMINAL + 5, at=now.replace(microsecond=0))
+    stranger = replace(gone, card=CHIP + 1, terminal=TERMINAL, sequence=62)
+    before = await shadow_of(pool)
+    status, _ = await put(town, BUS, "/v1/tap-files/zs-bus/60", a_file(60, [ahead, gone, stranger]))
+    assert status == 200
+    classes = (await town.get(BUS, "/v1/tap-files/zs-bus/60"))["classes"]
+    assert classes.keys() == {"card_unknown", "from_the_future", "terminal_retired"}
+    reasons = [(await town.get(CENTRE, f"/v1/tap-cases/330900-zs-bus-60-{line}"))["reason"] for line in (1, 2, 3)]
+    for reason, zh, en in zip(reasons, ("时钟有误", "已停用", "未开通"), ("clock", "retired", "no purse"), strict=True):
+        assert zh in reason["zh"]
+        assert en in reason["en"]
+    said = {"ruling": "reject", "reason": "the clock was two days ahead", "evidence": "F-60"}
+    done = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-60-1/rulings", said)
+    assert (done["status"], done["ruling"]["ruling"]) == ("ruled", "reject")
+    nobody = said | {"ruling": "book"}
+    refused = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-60-3/rulings", nobody, expect=409)
+    assert refused["code"] == "purse-not-known"
+    unknown = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-60-9/rulings", said, expect=404)
+    assert unknown["code"] == "tap-case-unknown"
+    assert await shadow_of(pool) == before
+
+
 async def shadow_of(pool: asyncpg.Pool) -> int:
     fen: int = await pool.fetchval(
         "select coalesce(sum(amount_fen), 0)::bigint from wallet.posting where account = $1",

@@ -40,8 +40,10 @@ class WalletBylaw:
     """One city's rules on money for one programme, as they hold at one moment.
 
     `holds_until` is how long an authorisation holds money; the purse's cap bounds the chip, the account's cap what is
-    held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account;
-    where the cards bear the account as a function of its own (`account_borne`), only a report that names it does.
+    held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account (the
+    default, for a named account can be reported, and a lost card neither pays nor takes money in, R96); where the cards
+    bear the account as a function of its own (`account_borne`), only a report that names it does, for each function
+    has its own report and its own clock (domain facts 2.8).
     """
 
     named: bool

@@ -74,11 +74,13 @@ def books(routes: APIRouter, hands: Hands) -> None:
         dependencies=[allowed("wallet:look")],
     )
     async def what_happened_on_an_account_as_a_file(
-        card_id: CardPath, call: Call, after: After = "", limit: Page = 500
-    ) -> Response:
+        card_id: CardPath, call: Call, carrier: Annotated[str, Query(pattern="^(account|chip)$")] = "account",
+        after: After = "", limit: Page = 500,
+    ) -> Response:  # fmt: skip
         """The same as CSV; the address of the next page stands in the `Link` header."""
         holding = await look_at(card_id, call)
-        return _csv(await page(chart.online(holding), after, limit))
+        account = chart.online(holding) if carrier == "account" else chart.purse(CardId(card_id))
+        return _csv(await page(account, after, limit))
 
     @routes.get(
         "/v1/cities/{city}/merchants/{merchant}/statement",
@@ -126,5 +128,6 @@ def _csv(page: StatementView) -> Response:
     for line in page.lines:
         told = line.model_dump(mode="json")
         writer.writerow([*list(told.values())[:-1], " ".join(told["others"])])
-    headers = {"Link": f'<?after={page.next}>; rel="next"'} if page.next else {}
+    chip = "carrier=chip&" if page.account.startswith(f"{chart.Kind.PURSE}:") else ""
+    headers = {"Link": f'<?{chip}after={page.next}>; rel="next"'} if page.next else {}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

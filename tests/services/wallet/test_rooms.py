@@ -16,6 +16,7 @@ from services.wallet import publishing
 from services.wallet.adapters.bylaws import WalletBylaws
 from services.wallet.contracts import TELLS
 from services.wallet.domain.purse.commands import EndCard, FreezePurse, ReleasePurse
+from services.wallet.domain.purse.decider import purses
 from services.wallet.domain.purse.events import ChipForfeited, Event, LoadFoundLate
 from services.wallet.reactions import HEARS, REACTIONS
 from tests.services.wallet import purse_drawer as drawer
@@ -97,6 +98,31 @@ def test_two_cities_have_decided_about_money() -> None:
     assert drawer.BYLAWS.is_merchant("330900", "zs-bus")
     assert not drawer.BYLAWS.is_merchant("320200", "zs-bus")
     assert len(drawer.BYLAWS.chart("330900")) == 9
+
+
+@pytest.mark.requirement("R96")
+@pytest.mark.parametrize(
+    ("city", "programme", "names", "freezes"),
+    [
+        ("330900", "citizen-card", ("medical",), True),  # No lost card pays, whatever the report names.
+        ("330900", "citizen-card", (), True),
+        ("320200", "social-security-card", ("medical",), True),
+        ("330100", "citizen-card", ("medical",), False),  # The account has a report of its own.
+        ("330100", "citizen-card", ("account",), True),
+        ("330100", "citizen-card", ("epurse",), True),
+    ],
+)
+def test_which_report_freezes_the_account_is_the_city_s_own_value(
+    city: str, programme: str, names: tuple[str, ...], freezes: bool
+) -> None:
+    under = drawer.BYLAWS.at(city, programme, SPRING)
+    assert under is not None
+    assert under.account_reportable
+    asked = replace(drawer.freeze, names=names, under=under)
+    asks = purses.decide(asked, purses.fold([drawer.noted, drawer.opened]))
+    assert bool(asks) is freezes
+    never = replace(asked, under=replace(under, account_reportable=False))
+    assert not purses.decide(never, purses.fold([drawer.noted, drawer.opened]))
 
 
 @pytest.mark.parametrize(
