@@ -6,7 +6,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Delete, Table, Update, and_, any_, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    Table,
+    Update,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
@@ -203,7 +217,11 @@ async def write(connection: AsyncConnection, changes: Sequence[Change]) -> None:
         for ((table, names), column), limits in level.caps.items():
             for empty, found in _by_emptiness(limits):
                 values = [_values(place) | {"most": limits[place]} for place in found]
-                await connection.execute(_lower(table, names, empty, column), values)
+                if len(values) < SET_MIN:
+                    await connection.execute(_lower(table, names, empty, column), values)
+                else:
+                    columns = {name: [one[name] for one in values] for name in values[0]}
+                    await connection.execute(_lower_set(table, names, empty, column), columns)
 
 
 async def _put(connection: AsyncConnection, table: Table, rows: Iterable[Row]) -> None:
@@ -249,6 +267,21 @@ def _lower(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], column
     most: Any = bindparam("most", type_=table.c[column].type)
     higher = or_(table.c[column].is_(None), table.c[column] > most)
     return update(table).where(_these(table, names, empty), higher).values({column: most})
+
+
+@cache
+def _lower_set(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], column: str) -> Update:
+    types = {f"place_{nth}": table.c[name].type for nth, name in enumerate(names) if not empty[nth]}
+    types["most"] = table.c[column].type
+    given = func.unnest(*(bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items()))
+    these = given.table_valued(*(Column(name, type_) for name, type_ in types.items()))
+    limits = these.render_derived(name="limits")
+    fits = (
+        table.c[name].is_(None) if is_empty else table.c[name] == limits.c[f"place_{nth}"]
+        for nth, (name, is_empty) in enumerate(zip(names, empty, strict=True))
+    )
+    higher = or_(table.c[column].is_(None), table.c[column] > limits.c.most)
+    return update(table).where(*fits, higher).values({column: limits.c.most})
 
 
 @cache

@@ -117,6 +117,17 @@ async def test_cap_lowers_what_is_higher_or_empty_and_nothing_else(books: Books)
     assert await books.rows.one(STOP, card_id="c2", until=hours(9))
 
 
+async def test_many_rows_are_lowered_each_to_its_own_limit(books: Books) -> None:
+    cards = [f"c{nth}" for nth in range(40)]
+    await books.write([stop(card, outlet="hall" if nth % 2 else None, until=None) for nth, card in enumerate(cards)])
+    await books.write(
+        [Cap(STOP, {"card_id": card, "report": 1}, "until", hours(nth)) for nth, card in enumerate(cards)]
+    )
+    await books.write([Cap(STOP, {"card_id": card, "outlet": None}, "until", hours(20)) for card in cards])
+    limits = {row["card_id"]: row["until"] for row in await books.rows.many(STOP, "card_id")}
+    assert limits == {card: hours(nth if nth % 2 else min(nth, 20)) for nth, card in enumerate(cards)}
+
+
 async def test_changes_are_made_in_their_order(books: Books) -> None:
     cap = Cap(STOP, {"card_id": "c1"}, "until", hours(2))
     await books.write([stop("c1", until=hours(9)), cap, Drop(STOP, {"outlet": "hall"}), stop("c1", outlet="hall")])
