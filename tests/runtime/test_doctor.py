@@ -88,6 +88,7 @@ def test_development_keys_behind_an_open_door(tmp_path: Path) -> None:
 def test_a_pack_that_cannot_be_used(tmp_path: Path) -> None:
     shutil.copytree("deploy/cities", tmp_path / "cities")
     shutil.copytree("deploy/calendars", tmp_path / "calendars")
+    shutil.copy("deploy/words.yaml", tmp_path)
     settings = town_settings(tmp_path, data=tmp_path)
     assert doctor.bylaws(settings, check_bylaws).level == "ok"
     (tmp_path / "cities/zhoushan/city.yaml").write_text("code: [")
