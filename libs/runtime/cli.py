@@ -1,4 +1,4 @@
-"""The `citycard` command."""
+"""The `citycard` command. What a command needs is read when it runs: a token should not wait for a whole platform."""
 
 import argparse
 import asyncio
@@ -6,97 +6,34 @@ import gc
 import importlib
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
-from sqlalchemy import Table
-
-from libs.eventsourcing.durability import UnsafeDurability
-from libs.kernel.ids import derived
-from libs.runtime.app import build_app
-from libs.runtime.citypack import CityPacks, PackUnfit
-from libs.runtime.citytime import MachineClock
-from libs.runtime.development import issuer_key, trusted_keys
-from libs.runtime.doctor import Finding, examine, summary
-from libs.runtime.embedded_postgres import CannotServe
-from libs.runtime.engines import open_platform, reached
-from libs.runtime.house import House
-from libs.runtime.platform import Platform
-from libs.runtime.readmodels import CannotRebuild
-from libs.runtime.readmodels import rebuild as rebuild_read_models
-from libs.runtime.rebuild import rebuild_log
-from libs.runtime.service import RefusesToStart, Service
 from libs.runtime.settings import Settings, UnsafeSettings, refuse_unsafe
-from libs.telemetry import configure_logging, log_for
-from libs.vault.masterkey import FileMasterKey, MasterKeyUnfit
-from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
 
-KEEP_ALIVE_S = 75  # Longer than gateways keep idle connections: the caller hangs up, never we on a request under way.
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from libs.runtime.citypack import CityPacks
+    from libs.runtime.doctor import Finding
+    from libs.runtime.platform import Platform
+    from libs.runtime.service import Service
+
 SERVICES = ("identity", "issuance", "loss", "notice", "office", "wallet")
-REFUSALS_TO_START = (
-    UnsafeSettings,
-    UnsafeDurability,
-    PackUnfit,
-    CannotServe,
-    MasterKeyUnfit,
-    CannotRebuild,
-    RefusesToStart,
-)
 ROLES = ("citizen", "clerk", "hotline", "centre", "vendor", "bank", "department", "merchant", "auditor", "operator")
 
 
-def build_services(platform: Platform, names: Sequence[str] = SERVICES) -> list[Service]:
+def build_services(platform: "Platform", names: Sequence[str] = SERVICES) -> "list[Service]":
     """Put these services together."""
     return [importlib.import_module(f"services.{name}.wiring").build(platform) for name in names]
 
 
-def check_bylaws(packs: CityPacks) -> None:
+def check_bylaws(packs: "CityPacks") -> None:
     """Let every service look at what a city has decided. Raises PackUnfit."""
     importlib.import_module("services.bylaws.check").read_by_everybody(packs)
-
-
-class Server(uvicorn.Server):
-    """Stops gracefully when it is told to, and leaves the engines time to stop after it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
-            yield
-            # uvicorn would raise it once more, and a process that dies of it leaves its database running.
-            self._captured_signals[:] = [one for one in self._captured_signals if one != signal.SIGTERM]
-
-
-async def serve(settings: Settings, names: Sequence[str]) -> None:
-    """Serve these services until told to stop."""
-    refuse_unsafe(settings)
-    configure_logging(settings.log_style, settings.log_level)
-    async with open_platform(settings, list(SERVICES)) as platform:
-        city = build_services(platform)
-        for service in city:
-            await service.before_the_doors_open()
-        house = House(platform, city, names)
-        keys, issuer, own_keys = trusted_keys(settings)
-        app = build_app(house, keys, issuer, own_keys=own_keys)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=KEEP_ALIVE_S,
-        )
-        server = Server(config)
-        log_for("house").info(
-            "at your service", address=f"http://{settings.host}:{settings.port}", services=list(names)
-        )
-        await server.serve()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,12 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         status: int = asked.run(asked)
-    except REFUSALS_TO_START as refused:
-        print(f"citycard: {refused}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if not isinstance(error, _refusals_to_start()):
+            raise
+        print(f"citycard: {error}", file=sys.stderr)
+        return 2
     return status
+
+
+def _refusals_to_start() -> tuple[type[Exception], ...]:
+    """Why a command may not begin its work; the text of each says what to do."""
+    from libs.eventsourcing.durability import UnsafeDurability
+    from libs.runtime.embedded_postgres import CannotServe
+    from libs.runtime.packfile import PackUnfit
+    from libs.runtime.readmodels import CannotRebuild
+    from libs.runtime.service import RefusesToStart
+    from libs.vault.masterkey import MasterKeyUnfit
+
+    return UnsafeSettings, UnsafeDurability, PackUnfit, CannotServe, MasterKeyUnfit, CannotRebuild, RefusesToStart
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,6 +185,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _feed_key(asked: argparse.Namespace) -> int:
     """The key is derived from the city's own secret; whoever has it can speak for the department."""
+    from libs.vault.masterkey import FileMasterKey
+
     settings = Settings()
     master = FileMasterKey(settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom)
     feed_key = importlib.import_module("services.identity.adapters.intake").feed_key
@@ -250,8 +203,10 @@ def _settings(asked: argparse.Namespace) -> Settings:
 
 
 def _up(asked: argparse.Namespace) -> int:
+    from libs.runtime.serving import serve
+
     names = getattr(asked, "services", None) or SERVICES
-    _run(serve(_settings(asked), names))
+    _run(serve(_settings(asked), list(names), SERVICES, build_services))
     return 0
 
 
@@ -270,6 +225,8 @@ def _demo(asked: argparse.Namespace) -> int:
 
 
 def _roll(asked: argparse.Namespace) -> int:
+    from libs.telemetry import configure_logging
+
     rolls = importlib.import_module("services.rolls")
     settings, statuses = Settings(), list[int]()
     refuse_unsafe(settings)
@@ -284,6 +241,9 @@ def _roll(asked: argparse.Namespace) -> int:
 
 
 def _log(_asked: argparse.Namespace) -> int:
+    from libs.runtime.engines import open_platform
+    from libs.runtime.rebuild import rebuild_log
+
     async def rebuild() -> None:
         settings = Settings()
         refuse_unsafe(settings)
@@ -296,6 +256,9 @@ def _log(_asked: argparse.Namespace) -> int:
 
 
 def _rebuild(asked: argparse.Namespace) -> int:
+    from libs.runtime.engines import open_platform, reached
+    from libs.runtime.readmodels import rebuild as rebuild_read_models
+
     async def build() -> None:
         settings = Settings()
         refuse_unsafe(settings)
@@ -314,8 +277,10 @@ def _rebuild(asked: argparse.Namespace) -> int:
     return 0
 
 
-def read_models_of(service: str) -> list[Table]:
+def read_models_of(service: str) -> "list[Table]":
     """The tables into which a service's projections write."""
+    from sqlalchemy import Table
+
     if find_spec(f"services.{service}.projections") is None:
         return []
     room = importlib.import_module(f"services.{service}.projections")
@@ -323,6 +288,11 @@ def read_models_of(service: str) -> list[Table]:
 
 
 def _token(asked: argparse.Namespace) -> int:
+    from libs.kernel.ids import derived
+    from libs.runtime.citytime import MachineClock
+    from libs.runtime.development import issuer_key
+    from libs.web.tokens import ISSUER_DEVELOPMENT, Caller, issue
+
     settings = Settings()
     refuse_unsafe(settings)
     name = asked.name or f"{asked.role}-{derived(asked.role, asked.city, asked.outlet, asked.department).hex[:6]}"
@@ -339,7 +309,10 @@ def _token(asked: argparse.Namespace) -> int:
 
 
 def _doctor(_asked: argparse.Namespace) -> int:
-    async def visit() -> list[Finding]:
+    from libs.runtime.doctor import examine, summary
+    from libs.telemetry import configure_logging
+
+    async def visit() -> "list[Finding]":
         settings, findings = Settings(), []
         configure_logging(settings.log_style, "error")
         async for finding in examine(settings, SERVICES, check_bylaws):
@@ -388,6 +361,8 @@ def _verify(asked: argparse.Namespace) -> int:
 
 
 def _audit(asked: argparse.Namespace) -> int:
+    from libs.runtime.engines import reached
+
     room = importlib.import_module("services.wallet.adapters.checkpoint_desk")
     settings = Settings()
     refuse_unsafe(settings)

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import httpx
 from joserfc.jwk import ECKey, KeySet
 
 from libs.runtime.settings import Settings
@@ -38,6 +37,8 @@ def trusted_keys(settings: Settings) -> tuple[KeySet, str, KeySet | None]:
         return keys, ISSUER_DEVELOPMENT, keys
     source = settings.issuer_keys
     if source.startswith(("http://", "https://")):
+        import httpx  # Only who asks an issuer far away pays for it.
+
         found = httpx.get(source, timeout=10).raise_for_status().json()
     else:
         found = json.loads(Path(source).read_text())

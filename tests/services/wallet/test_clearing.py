@@ -86,10 +86,11 @@ class BackOffice:
 
     async def reset(self, world: World) -> None:
         async with self.pool.acquire() as connection:
-            for table in TABLES:
-                await connection.execute(f"delete from {self.schema}.{table}")
-            await connection.execute(f"update {self.schema}.fold_mark set position = 0")
-            await connection.execute(f"update {self.schema}.account set balance_fen = 0")
+            emptied = "; ".join(f"delete from {self.schema}.{table}" for table in TABLES)
+            await connection.execute(  # At once: the way to the database and back costs more than the work there.
+                f"{emptied}; update {self.schema}.fold_mark set position = 0; "
+                f"update {self.schema}.account set balance_fen = 0"
+            )
         self.world = world
 
     def file(self, sent: Sequence[Record], number: int | None = None) -> Path:
