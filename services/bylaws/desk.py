@@ -14,7 +14,7 @@ from libs.kernel.calendar import SHANGHAI, shanghai_day
 from libs.kernel.why import told
 from libs.runtime.citypack import CityPack, CityPacks, load_packs
 from libs.runtime.citytime import MachineClock
-from libs.runtime.engines import open_platform, reached
+from libs.runtime.engines import open_platform, visited
 from libs.runtime.packfile import PackUnfit, nearest, read_yaml
 from libs.runtime.settings import Settings, refuse_unsafe
 from services.bylaws.check import check, load_city
@@ -119,7 +119,7 @@ async def _ask_the_register(comparison: Comparison, pack: CityPack, at: datetime
     refuse_unsafe(settings)
     services = ["identity"]
     async with (
-        reached(settings) as dsn,
+        visited(settings) as (dsn, _),
         open_platform(settings.model_copy(update={"database_url": dsn}), services) as platform,
     ):
         async for somebody in register(platform, pack.code, at, comparison.looks_at_age):

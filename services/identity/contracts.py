@@ -95,6 +95,17 @@ class PersonErased(Contract, type="identity.PersonErased.v1"):
     at: datetime
 
 
+class PersonCorrected(Contract, type="identity.PersonCorrected.v1"):
+    """The centre has corrected a person's data; what follows from it is judged and told by itself."""
+
+    person_id: PersonId
+    changes: list[str]
+    """Which data: `name`, `number`, `document`, `issuer`, `birth`."""
+    birth: str
+    """Sealed envelope (the person's own key, field `birth`): the `box` of a day, as it is now."""
+    at: datetime
+
+
 class PersonsMerged(Contract, type="identity.PersonsMerged.v1"):
     """Two people have found that several entries of the register are one person, who stands under `person_id`."""
 
@@ -214,5 +225,5 @@ class RecordSettled(Contract, type="identity.RecordSettled.v1"):
 
 TELLS = (
     PersonRegistered, EntitlementJudged, ContactGiven, PersonErased, RollOpened, RollPageCarriedOut, DuplicateFound,
-    DuplicateSettled, RecordsTaken, RecordsAnnounced, RecordSettled, PersonsMerged, PersonsParted,
+    DuplicateSettled, RecordsTaken, RecordsAnnounced, RecordSettled, PersonsMerged, PersonsParted, PersonCorrected,
 )  # fmt: skip

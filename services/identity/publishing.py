@@ -10,6 +10,8 @@ from services.identity.domain.delivery import events as of_delivery
 from services.identity.domain.duplicate import events as duplicate
 from services.identity.domain.events import (
     ContactGiven,
+    CorrectionRefused,
+    CorrectionRequested,
     EntitlementJudged,
     Event,
     FactStated,
@@ -18,6 +20,7 @@ from services.identity.domain.events import (
     NobodyTakenIn,
     PartingProposed,
     PersonalDataRevealed,
+    PersonCorrected,
     PersonErased,
     PersonMerged,
     PersonParted,
@@ -87,6 +90,12 @@ def tell(fact: Event) -> Contract | None:
             return None  # What departments say, and who has looked, stays here.
         case MergeProposed() | PartingProposed() | ProposalDeclined() | NobodyTakenIn() | MergeFailed():
             return None  # What is not decided is nobody's business.
+        case PersonCorrected():
+            return told.PersonCorrected(
+                person_id=fact.person_id, changes=list(fact.changes), birth=fact.particulars.birth.box, at=fact.at
+            )
+        case CorrectionRequested() | CorrectionRefused():
+            return None  # What is asked for, and what is refused, is between the outlet and the centre.
         case PersonMerged() | PersonParted():
             return None  # Told by the entry that remains, as soon as it has heard of it.
         case _:

@@ -8,7 +8,7 @@ from libs.kernel.ids import city_of
 from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Add, Cap, Change, Drop, Put, Row, Rows
-from services.identity.contracts import PersonErased, PersonRegistered
+from services.identity.contracts import PersonCorrected, PersonErased, PersonRegistered
 from services.ids import ApplicationId, CardId, HoldingId, PersonId
 from services.issuance.contracts import (
     ApplicationAccepted,
@@ -119,7 +119,7 @@ def project(told: Contract, message: Message) -> Iterator[Change]:
     yield from _progress(told)
     yield from _open_applications(told)
     match told:
-        case PersonRegistered():
+        case PersonRegistered() | PersonCorrected():
             yield Put(person, {"person_id": told.person_id, "birth": told.birth})
         case PersonErased():
             yield Put(person, {"person_id": told.person_id, "birth": ""})

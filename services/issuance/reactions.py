@@ -7,6 +7,7 @@ from functools import lru_cache
 from libs.kernel.why import FactUsed
 from services.identity.contracts import (
     EntitlementJudged,
+    PersonCorrected,
     PersonErased,
     PersonRegistered,
     PersonsMerged,
@@ -126,6 +127,7 @@ HEARS = (
     EntitlementJudged,
     PersonsMerged,
     PersonsParted,
+    PersonCorrected,
     CardStopped,
     CardWoken,
     LapseApproaching,

@@ -141,3 +141,40 @@ def medical(card: dict[str, object]) -> bool:
     functions = card["functions"]
     assert isinstance(functions, list)
     return bool(next(one for one in functions if one["function"] == "medical")["usable"])
+
+
+@pytest.mark.requirement("R35", "R111")
+async def test_a_renewed_passport_is_corrected_by_the_centre_at_an_outlet_s_request(hamlet: Hamlet) -> None:
+    """Base data are the centre's; a passport is a document like any other, with a Latin name and no citizen number."""
+    old = {"kind": "passport", "number": "X1234567", "issuer": "FRA"}
+    new = old | {"number": "Y7654321"}
+    shown = {"document": old, "name": "Anne Lefevre", "birth": "1990-04-01", "mobile": "13800005678", "language": "en"}
+    person = (await hamlet.post(CLERK, "/v1/persons", shown))["person_id"]
+    await hamlet.drain()
+    told = {"document": new, "name": "Anne Lefèvre", "proof": "passport", "reference": "P-2026-9"}
+    asked = await hamlet.post(CLERK, f"/v1/persons/{person}/corrections", told)
+    [waiting] = asked["corrections"]
+    assert (waiting["changes"], waiting["outlet"]) == (["name", "number"], "zs-dinghai")
+    path = f"/v1/persons/{person}/corrections/{waiting['correction_id']}"
+    assert (await hamlet.post(CLERK, f"{path}/acceptances", expect=403))["code"] == "not-allowed"
+    seen = await hamlet.post(CENTRE, f"{path}/reveals")
+    assert (seen["name"], seen["number"]) == ("Anne Lefèvre", "Y7654321")
+    assert (await hamlet.post(CENTRE, f"{path}/acceptances"))["corrections"] == []
+    await hamlet.drain()
+    revealed = await hamlet.post(CENTRE, f"/v1/persons/{person}/reveals", {"reason": "correction"})
+    assert (revealed["name"], revealed["number"], revealed["document"]) == ("Anne Lefèvre", "Y7654321", "passport")
+    for document in (old, new):
+        assert (await hamlet.post(CLERK, "/v1/persons/searches", document, expect=200))["person_id"] == person
+    assert (await hamlet.get(CLERK, f"/v1/persons/{person}"))["language"] == "en"
+
+
+async def test_a_document_of_somebody_else_corrects_nothing(hamlet: Hamlet) -> None:
+    document = id_card()
+    other = await registered(hamlet, CLERK, HRSS, document=document)
+    person = await registered(hamlet, CLERK, HRSS)
+    told = {"document": document, "proof": "id_card", "reference": "I-1"}
+    asked = await hamlet.post(CLERK, f"/v1/persons/{person}/corrections", told)
+    path = f"/v1/persons/{person}/corrections/{asked['corrections'][0]['correction_id']}"
+    taken = await hamlet.post(CENTRE, f"{path}/acceptances", expect=409)
+    assert (taken["code"], other in taken["detail"]) == ("document-of-another", True)
+    assert (await hamlet.post(CENTRE, f"{path}/refusals", {"reason": "proof_insufficient"}))["corrections"] == []

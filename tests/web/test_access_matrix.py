@@ -52,6 +52,7 @@ IDS = {
     "notice_id": f"{HOLDING}.N0123456789AB",
     "delivery_id": written(ZHOUSHAN, derived("a delivery")),
     "staff_id": written(ZHOUSHAN, derived("staff", ZHOUSHAN, "nobody-yet")),
+    "correction_id": written(ZHOUSHAN, derived("a correction")),
     "proposal_id": written(ZHOUSHAN, derived("a proposal")),
     "receipt": "7QK2-9XWM-4T0R",
     "unit": "91350100M000100Y43",
@@ -95,6 +96,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "into": SOMEBODY, "reason": "registered_twice", "reference": "F-1",
     },
     "/v1/persons/{person_id}/parting-proposals": {"reason": "two_persons", "reference": "F-2"},
+    "/v1/persons/{person_id}/corrections": {"name": "林小舟", "proof": "household_book", "reference": "H-7"},
+    "/v1/persons/{person_id}/corrections/{correction_id}/refusals": {"reason": "proof_insufficient"},
     "/v1/persons/{person_id}/approvals": {"proposal_id": "somebody's"},
     "/v1/persons/{person_id}/objections": {"proposal_id": "somebody's"},
     "/v1/applications": {

@@ -177,6 +177,43 @@ class Release:
     verdicts: tuple[Verdict, ...] = ()
 
 
+@command
+class RequestCorrection:
+    """An outlet shows by a document that base data are wrong; `particulars` are all data as they should be."""
+
+    person_id: PersonId
+    correction_id: str
+    document: Kind
+    particulars: Particulars
+    changes: tuple[str, ...]
+    proof: str
+    reference: str
+    outlet: str
+    by: Hand
+    at: datetime
+
+
+@command
+class AcceptCorrection:
+    """The centre finds that the document shows it."""
+
+    person_id: PersonId
+    correction_id: str
+    by: Hand
+    at: datetime
+
+
+@command
+class RefuseCorrection:
+    """The centre finds that it does not."""
+
+    person_id: PersonId
+    correction_id: str
+    reason: str
+    by: Hand
+    at: datetime
+
+
 Command = (
     RegisterPerson
     | StateFact
@@ -192,4 +229,7 @@ Command = (
     | TakeIn
     | StayAsYouWere
     | Release
+    | RequestCorrection
+    | AcceptCorrection
+    | RefuseCorrection
 )

@@ -7,7 +7,9 @@ from typing import assert_never
 
 from libs.kernel import Decider, Due, Forbidden, Missing, Unfit
 from libs.kernel.foureyes import TwoPeople
+from services.identity.domain import correcting
 from services.identity.domain.commands import (
+    AcceptCorrection,
     AdmitFromRoll,
     ApproveProposal,
     Command,
@@ -17,8 +19,10 @@ from services.identity.domain.commands import (
     JudgeEntitlements,
     ProposeMerge,
     ProposeParting,
+    RefuseCorrection,
     RegisterPerson,
     Release,
+    RequestCorrection,
     RevealPersonalData,
     StateFact,
     StayAsYouWere,
@@ -32,6 +36,7 @@ from services.identity.domain.events import (
     MergeFailed,
     NobodyTakenIn,
     PersonalDataRevealed,
+    PersonCorrected,
     PersonErased,
     PersonMerged,
     PersonParted,
@@ -101,6 +106,12 @@ def decide(command: Command, person: Person) -> Sequence[Event]:
             return stay_as_you_were(command, person)
         case Release():
             return release(command, person)
+        case RequestCorrection():
+            return correcting.request(command, person)
+        case AcceptCorrection():
+            return correcting.accept(command, person)
+        case RefuseCorrection():
+            return correcting.refuse(command, person)
         case _:
             assert_never(command)
 
@@ -265,7 +276,7 @@ def due(fact: Event) -> Iterator[Due]:
         case PersonParted():
             yield Due(fact.at, Release(person_id=fact.into, parted=fact.person_id, at=fact.at))
             yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
-        case MergeFailed():
+        case PersonCorrected() | MergeFailed():
             yield Due(fact.at, JudgeEntitlements(person_id=fact.person_id, at=fact.at))
 
 

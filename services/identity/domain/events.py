@@ -281,6 +281,47 @@ class ProposalDeclined:
     at: datetime
 
 
+@event
+class CorrectionRequested:
+    """An outlet has seen that base data are wrong, by a document (`proof`); the centre decides.
+
+    `particulars` are all data as they should be; `changes` names those that differ.
+    """
+
+    person_id: PersonId
+    correction_id: str
+    document: Kind
+    particulars: Particulars
+    changes: tuple[str, ...]
+    proof: str
+    reference: str
+    outlet: str
+    by: Hand
+    at: datetime
+
+
+@event
+class PersonCorrected:
+    """The centre has seen to it: from now on these are the person's data."""
+
+    person_id: PersonId
+    correction_id: str
+    document: Kind
+    particulars: Particulars
+    changes: tuple[str, ...]
+    at: datetime
+
+
+@event
+class CorrectionRefused:
+    """The centre has looked and left the data as they were."""
+
+    person_id: PersonId
+    correction_id: str
+    reason: str
+    at: datetime
+
+
 Event = (
     PersonRegistered
     | ContactGiven
@@ -297,4 +338,7 @@ Event = (
     | PersonParted
     | PersonReleased
     | ProposalDeclined
+    | CorrectionRequested
+    | PersonCorrected
+    | CorrectionRefused
 )

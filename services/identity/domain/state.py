@@ -9,6 +9,8 @@ from libs.kernel.foureyes import Proposals
 from services.identity.domain.documents import Kind
 from services.identity.domain.events import (
     ContactGiven,
+    CorrectionRefused,
+    CorrectionRequested,
     EntitlementJudged,
     Event,
     FactStated,
@@ -18,6 +20,7 @@ from services.identity.domain.events import (
     Particulars,
     PartingProposed,
     PersonalDataRevealed,
+    PersonCorrected,
     PersonErased,
     PersonMerged,
     PersonParted,
@@ -47,6 +50,7 @@ class Known:
 
     `judged_at` is the latest moment for which a verdict was given: nothing is judged as of an earlier one any more.
     `row` is the latest row of a roll that brought a card. `taken_in` are the entries that were merged into this one.
+    `corrections` wait for the centre, `decided` are those that it has answered.
     `amended_at` is since when the person stands otherwise for another reason than what departments say.
     """
 
@@ -62,6 +66,8 @@ class Known:
     taken_in: tuple[TakenIn, ...] = ()
     proposals: Proposals[Proposal] = Proposals[Proposal]()
     amended_at: datetime | None = None
+    corrections: tuple[CorrectionRequested, ...] = ()
+    decided: frozenset[str] = frozenset()
 
     @property
     def also(self) -> tuple[PersonId, ...]:
@@ -126,6 +132,14 @@ class Erased:
 Person: TypeAlias = Unknown | Known | Merged | Erased
 
 
+def _without_correction(person: Known, correction_id: str) -> Known:
+    return replace(
+        person,
+        corrections=tuple(one for one in person.corrections if one.correction_id != correction_id),
+        decided=person.decided | {correction_id},
+    )
+
+
 def evolve(person: Person, fact: Event) -> Person:
     match fact:
         case PersonRegistered():
@@ -186,6 +200,21 @@ def evolve(person: Person, fact: Event) -> Person:
                 proposals=person.proposals.when_changed(),
                 amended_at=fact.at,
             )
+        case CorrectionRequested():
+            assert isinstance(person, Known)
+            return replace(person, corrections=(*person.corrections, fact))
+        case PersonCorrected():
+            assert isinstance(person, Known)
+            return replace(
+                _without_correction(person, fact.correction_id),
+                document=fact.document,
+                particulars=fact.particulars,
+                proposals=person.proposals.when_changed(),
+                amended_at=fact.at,
+            )
+        case CorrectionRefused():
+            assert isinstance(person, Known)
+            return _without_correction(person, fact.correction_id)
         case ProposalDeclined():
             assert isinstance(person, Known | Merged)
             proposals = person.proposals.without(fact.proposal_id)

@@ -12,6 +12,7 @@ from services.identity.adapters.merges import Merges
 from services.identity.adapters.pairs import Pairs
 from services.identity.adapters.people import People
 from services.identity.projections import IdentityQuestions
+from services.identity.routes.corrections import corrections
 from services.identity.routes.deliveries import deliveries
 from services.identity.routes.merges import merges
 from services.identity.routes.people import router as people_routes
@@ -32,5 +33,6 @@ def router(
     pairs = Pairs(people, desks["person"], desks["duplicate"])
     routes = people_routes(desks["person"], people, pairs, sharing, eligibility, packs, city)
     merges(routes, desks["person"], together)
+    corrections(routes, desks["person"], people, city)
     deliveries(routes, desks["delivery"], intake, agreements, questions, city)
     return routes

@@ -424,6 +424,6 @@ def test_every_route_names_its_action(counter: Counter) -> None:
     actions = {action_of(route) for route in counter.service.router.routes}  # type: ignore[arg-type]
     acts = ("register", "search", "look", "ask-why", "state-fact", "reveal", "erase", "read-programmes")
     of_deliveries = ("deliver", "see-delivery", "settle-record")
-    of_merges = ("propose-merge", "approve-merge")
+    of_merges = ("propose-merge", "approve-merge", "request-correction", "decide-correction")
     of_rolls = ("import-roll", "see-roll", "settle-duplicate")
     assert actions == {f"identity:{act}" for act in (*acts, *of_deliveries, *of_rolls, *of_merges)}
