@@ -34,7 +34,7 @@ from tests.platform import (
     registered,
 )
 
-HANGZHOU = "330100"
+HANGZHOU, WUXI = "330100", "320200"
 EDUCATION = replace(HRSS, id="education-1", department="education")
 
 
@@ -240,6 +240,8 @@ async def test_a_department_puts_closed_records_on_its_topic(
 
         name = f"in.hrss.facts/0/{BEGINS.date()}"
         delivery = f"/v1/deliveries/{delivery_id(ZHOUSHAN, 'hrss', name)}"
+        others = f"/v1/deliveries/{delivery_id(WUXI, 'hrss', name)}"
+        their_centre = Caller("centre-w", "centre", WUXI)
 
         async def said() -> list[str]:
             return [one["fact"] for one in await town.get(CLERK, f"/v1/persons/{person}/facts")]
@@ -247,9 +249,14 @@ async def test_a_department_puts_closed_records_on_its_topic(
         async with asyncio.timeout(30):
             while "insured_resident" not in await said():
                 await asyncio.sleep(0.1)
-            while (told := await town.call(CENTRE, "GET", delivery)).status_code != 200 or told.json()["received"] < 3:
+            while (told := await town.call(CENTRE, "GET", delivery)).status_code != 200 or told.json()["received"] < 2:
                 await asyncio.sleep(0.1)
-        assert [one["code"] for one in told.json()["aside"]] == ["record-not-opened", "person-unknown"]
+            while (first := await town.call(their_centre, "GET", others)).status_code != 200:
+                await asyncio.sleep(0.1)
+        assert [one["code"] for one in told.json()["aside"]] == ["person-unknown"]
+        assert [one["code"] for one in first.json()["aside"]] == ["record-not-opened"], (
+            "it named no city; the first asks"
+        )
 
 
 # --- agreements ---
