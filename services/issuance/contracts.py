@@ -295,7 +295,7 @@ class CardHandedOver(Contract, type="issuance.CardHandedOver.v1"):
 
 
 class FunctionOpened(Contract, type="issuance.FunctionOpened.v1"):
-    """A function was opened on a card: by the `holder`, at an `outlet` or at the `bank`."""
+    """A function was opened on a card: by the `holder`, at an `outlet`, at the `bank` or with its `wallet`."""
 
     holding_id: HoldingId
     card_id: CardId

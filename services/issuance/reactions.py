@@ -14,7 +14,15 @@ from services.identity.contracts import (
     PersonsParted,
 )
 from services.ids import holding_id
-from services.issuance.domain.holding.commands import Command, EndCard, NoteVerdict, OrderNewCard, PassHoldingOn
+from services.issuance.domain.functions import Place
+from services.issuance.domain.holding.commands import (
+    Command,
+    EndCard,
+    NoteVerdict,
+    OpenFunction,
+    OrderNewCard,
+    PassHoldingOn,
+)
 from services.issuance.domain.holding.events import FunctionGrant, Kind
 from services.loss.contracts import (
     CallKept,
@@ -26,6 +34,7 @@ from services.loss.contracts import (
     ReplacementOrdered,
 )
 from services.notice.contracts import NoticeFailed, NoticeSent
+from services.wallet.contracts import PurseOpened
 
 
 def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterator[Command]:
@@ -113,6 +122,11 @@ def when_a_card_is_cancelled_end_it(told: CancellationOrdered) -> Iterator[Comma
     yield EndCard(holding_id=told.holding_id, card_id=told.card_id, reason=told.reason, at=told.at)
 
 
+def when_a_wallet_is_opened_its_function_is_open(told: PurseOpened) -> Iterator[Command]:
+    """There is one opening, with its formalities, and it is the wallet's (decision 0035)."""
+    yield OpenFunction(holding_id=told.holding_id, card_id=told.card_id, function=PURSE, place=Place.WALLET, at=told.at)
+
+
 REACTIONS = (
     when_identity_has_judged_note_the_verdict,
     when_persons_are_merged_pass_their_holdings_on,
@@ -120,6 +134,7 @@ REACTIONS = (
     when_a_reissue_is_ordered_make_a_new_card,
     when_a_replacement_is_ordered_make_a_new_card,
     when_a_card_is_cancelled_end_it,
+    when_a_wallet_is_opened_its_function_is_open,
 )
 HEARS = (
     PersonRegistered,
@@ -137,4 +152,8 @@ HEARS = (
     CancellationOrdered,
     NoticeSent,
     NoticeFailed,
+    PurseOpened,
 )
+
+PURSE = "epurse"
+"""The function of a card that is its wallet."""

@@ -74,6 +74,22 @@ async def test_a_wallet_is_off_until_it_is_opened_and_then_takes_money_in_and_pa
     assert await money(town, card) == (4_818, 0)
 
 
+async def test_a_wallet_is_opened_once_and_the_card_desk_hears_of_it(town: Town) -> None:
+    _, card = await a_card_in_use(town)
+    refused = await town.post(HALL, f"/v1/cards/{card}/function-openings", {"function": "epurse"}, expect=403)
+    assert (refused["code"], "with the wallet" in refused["detail"]) == ("function-opened-elsewhere", True)
+    assert "open the card's wallet" in await purse_function(town, card)
+    await town.post(ICBC, f"/v1/cards/{card}/purses", SIGNED)
+    await town.drain()
+    assert "not opened" not in await purse_function(town, card)
+
+
+async def purse_function(town: Town, card: str) -> str:
+    """What the card desk says of the card's purse."""
+    functions = (await town.get(HALL, f"/v1/cards/{card}"))["functions"]
+    return next(str(one["because"]) for one in functions if one["function"] == "epurse")
+
+
 @pytest.mark.requirement("R94")
 async def test_a_wallet_is_opened_at_a_hall_or_a_bank_and_with_a_document_that_the_city_takes(town: Town) -> None:
     _, card = await a_card_in_use(town)

@@ -544,7 +544,7 @@ class Town:
         entry = self.dice.choice([one for one in self.bylaw.catalogue if one.opens is not Opens.WITH_THE_CARD])
         self.ask(
             HOLDING, OpenFunction, holding_id=self.holding_id, card_id=self.some_card(), function=entry.function,
-            place=self.dice.choice([OpenedBy.OUTLET, OpenedBy.BANK]), under=self.bylaw,
+            place=self.dice.choice([OpenedBy.OUTLET, OpenedBy.BANK, OpenedBy.WALLET]), under=self.bylaw,
         )  # fmt: skip
 
     def wait_in_vain(self) -> None:

@@ -46,7 +46,7 @@ class PromiseData(_Data):
 
 class CatalogueData(_Data):
     function: str
-    opens: Literal["with_the_card", "by_the_holder", "at_an_outlet", "at_the_bank"]
+    opens: Literal["with_the_card", "by_the_holder", "at_an_outlet", "at_the_bank", "with_the_wallet"]
     reopens: bool = False
 
 

@@ -35,6 +35,8 @@ class Opens(StrEnum):
     BY_THE_HOLDER = "by_the_holder"
     AT_AN_OUTLET = "at_an_outlet"
     AT_THE_BANK = "at_the_bank"
+    WITH_THE_WALLET = "with_the_wallet"
+    """There is one opening, with its formalities, and it is the wallet's."""
 
 
 @value

@@ -26,6 +26,8 @@ class Place(StrEnum):
     HOLDER = "holder"
     OUTLET = "outlet"
     BANK = "bank"
+    WALLET = "wallet"
+    """Where money on the card is opened; what was opened there is open, and nobody is asked again."""
 
 
 OPENED_AT = {
@@ -33,6 +35,7 @@ OPENED_AT = {
     Opens.BY_THE_HOLDER: frozenset({Place.HOLDER, Place.OUTLET, Place.BANK}),
     Opens.AT_AN_OUTLET: frozenset({Place.OUTLET, Place.BANK}),
     Opens.AT_THE_BANK: frozenset({Place.BANK}),
+    Opens.WITH_THE_WALLET: frozenset[Place](),
 }
 
 

@@ -36,6 +36,7 @@ _OPENED = {
     Opens.BY_THE_HOLDER: "not opened: the holder activates it herself",
     Opens.AT_AN_OUTLET: "not opened: open it at a service hall or a partner bank",
     Opens.AT_THE_BANK: "not opened: the holder opens it in person at the bank",
+    Opens.WITH_THE_WALLET: "not opened: open the card's wallet at a service hall or a partner bank",
 }
 
 

@@ -173,7 +173,7 @@ turned = holding.FunctionsTurned(
     ),
     at=FETCHED,
 )
-opened_purse = holding.FunctionOpened(holding_id=HOLDING, card_id=CARD, function="epurse", place="outlet", at=LATER)
+opened_purse = holding.FunctionOpened(holding_id=HOLDING, card_id=CARD, function="epurse", place="wallet", at=LATER)
 reminded = holding.CollectionReminded(
     holding_id=HOLDING, person_id=LI, application_id=PAPER, card_id=CARD, outlet=HALL, kept_until=KEPT_UNTIL,
     at=shanghai(11, 7, 24),

@@ -97,7 +97,7 @@ def test_which_documents_each_city_accepts() -> None:
 def test_the_purse_and_the_bank_are_opened_apart() -> None:
     for city in (ZHOUSHAN, WUXI):
         opens = {entry.function: entry.opens for entry in under(city).catalogue}
-        assert opens.pop("epurse") is Opens.AT_AN_OUTLET
+        assert opens.pop("epurse") is Opens.WITH_THE_WALLET
         assert opens.pop("bank_debit") is Opens.AT_THE_BANK
         assert set(opens.values()) == {Opens.WITH_THE_CARD}
 

@@ -47,7 +47,7 @@ from tests.services.issuance.card_drawer import (
 PURSE = FunctionGrant(function="epurse", granted=True, because="open to all")
 BANKED = FunctionGrant(function="bank_debit", granted=True, because="no restriction")
 ALL = (*GRANTS, PURSE, BANKED)
-open_purse = OpenFunction(holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.OUTLET, at=LATER, under=OURS)
+open_purse = OpenFunction(holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.WALLET, at=LATER, under=OURS)
 judged = replace(note_verdict, functions=ALL, at=LATER, under=OURS)
 
 
@@ -183,3 +183,24 @@ def test_a_card_record_bears_its_chip_and_its_functions() -> None:
     assert (view.chip_id, view.card_number) == (IDENT, reserved.card_number)
     assert [one.function for one in view.functions] == [one.function for one in OURS.catalogue]
     assert {one.function: one.standing for one in view.functions}["medical"] == "enabled"
+
+
+def test_a_wallet_is_opened_once_and_not_at_the_card_desk_as_well() -> None:
+    holding = after(judged)
+    for place in (Place.OUTLET, Place.BANK, Place.HOLDER):
+        with pytest.raises(FunctionOpenedElsewhere, match="with the wallet"):
+            holdings.decide(replace(open_purse, place=place), holding)
+
+
+def test_what_was_opened_with_the_wallet_is_open_and_works_once_the_holder_may_have_it() -> None:
+    nothing_known = after(open_purse)
+    assert standings(nothing_known)["epurse"] is Standing.UNAVAILABLE
+    assert standings(after(open_purse, judged))["epurse"] is Standing.ENABLED
+
+
+def test_a_city_may_still_have_a_function_opened_at_its_outlets() -> None:
+    catalogue = tuple(
+        replace(one, opens=Opens.AT_AN_OUTLET) if one.function == "epurse" else one for one in OURS.catalogue
+    )
+    at_the_hall = replace(open_purse, place=Place.OUTLET, under=replace(OURS, catalogue=catalogue))
+    assert holdings.decide(at_the_hall, after(judged))

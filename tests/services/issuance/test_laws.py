@@ -93,7 +93,7 @@ mail = MailCard(holding_id=HOLDING, card_id=CARD, outlet=HALL, tracking="EA12345
 send_on = SendOn(holding_id=HOLDING, card_id=CARD, outlet=HALL, to=BANK, at=FETCHED, under=STRICT)
 close_case = CloseCase(holding_id=HOLDING, card_id=CARD, finding="injured_finger", at=FETCHED)
 open_function = OpenFunction(
-    holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.BANK, at=LATER, under=OURS
+    holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.WALLET, at=LATER, under=OURS
 )
 pass_on = PassHoldingOn(holding_id=HOLDING, person_id=WANG, programme="citizen-card", lead=OTHER_HOLDING, at=LATER)
 

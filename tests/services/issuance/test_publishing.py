@@ -152,7 +152,7 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
     (mismatched, "CaseOpened", OF_CARD | {"kind": "fingerprint", "outlet": HALL}),
     (case_closed, "CaseClosed", OF_CARD | {"finding": "injured_finger"}),
     (destroyed, "CardDestroyed", OF_CARD),
-    (opened_purse, "FunctionOpened", OF_CARD | {"function": "epurse", "place": "outlet"}),
+    (opened_purse, "FunctionOpened", OF_CARD | {"function": "epurse", "place": "wallet"}),
     (
         replace(turned, functions=turned.functions[1:2]),
         "FunctionsTurned",

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import get_type_hints
 
 from services.identity.contracts import EntitlementJudged
+from services.issuance.domain.functions import Place
+from services.issuance.domain.holding.commands import OpenFunction
 from services.issuance.domain.holding.events import Kind
 from services.issuance.reactions import (
     HEARS,
@@ -11,9 +13,11 @@ from services.issuance.reactions import (
     when_a_card_is_cancelled_end_it,
     when_a_reissue_is_ordered_make_a_new_card,
     when_a_replacement_is_ordered_make_a_new_card,
+    when_a_wallet_is_opened_its_function_is_open,
     when_identity_has_judged_note_the_verdict,
 )
 from services.loss.contracts import CancellationOrdered, ReissueOrdered, ReplacementOrdered
+from services.wallet.contracts import PurseOpened
 from tests.services.issuance.card_drawer import (
     ASKED,
     BANK,
@@ -72,6 +76,14 @@ def test_a_worn_card_is_made_anew() -> None:
 def test_a_cancelled_card_ends() -> None:
     told = CancellationOrdered(holding_id=HOLDING, card_id=CARD, reason="moved_away", at=LATER)
     assert list(when_a_card_is_cancelled_end_it(told)) == [end_card]
+
+
+def test_a_wallet_that_was_opened_opens_its_function() -> None:
+    told = PurseOpened(holding_id=HOLDING, card_id=CARD, outlet=BANK, named=True, at=LATER)
+    (asked,) = when_a_wallet_is_opened_its_function_is_open(told)
+    assert asked == OpenFunction(
+        holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.WALLET, at=LATER, under=None
+    )
 
 
 def test_every_reaction_is_to_something_that_is_heard() -> None:

@@ -58,7 +58,7 @@ def test_a_card_in_use_can_do_what_its_holder_is_entitled_to() -> None:
         "rural_medical": "not in the rural scheme",
         "identity_query": "the holder's entitlement does not name this function",
         "transit": "yes",
-        "epurse": "not opened: open it at a service hall or a partner bank",
+        "epurse": "not opened: open the card's wallet at a service hall or a partner bank",
         "bank_debit": "not opened: the holder opens it in person at the bank",
     }
 

@@ -236,14 +236,14 @@ class DestroyCard:
 
 @command
 class OpenFunction:
-    """A function is wanted on the card that counts; `place` is `holder`, `outlet` or `bank`."""
+    """A function is wanted on the card that counts, or was opened with the card's wallet (`place`)."""
 
     holding_id: HoldingId
     card_id: CardId
     function: str
     place: Place
     at: datetime
-    under: IssuanceBylaw
+    under: IssuanceBylaw | None = None
 
 
 @command
