@@ -542,9 +542,10 @@ class Town:
 
     def open_function(self) -> None:
         entry = self.dice.choice([one for one in self.bylaw.catalogue if one.opens is not Opens.WITH_THE_CARD])
+        place = self.dice.choice([OpenedBy.OUTLET, OpenedBy.BANK])
         self.ask(
             HOLDING, OpenFunction, holding_id=self.holding_id, card_id=self.some_card(), function=entry.function,
-            place=self.dice.choice([OpenedBy.OUTLET, OpenedBy.BANK, OpenedBy.WALLET]), under=self.bylaw,
+            place=OpenedBy.WALLET if entry.opens is Opens.WITH_THE_WALLET else place, under=self.bylaw,
         )  # fmt: skip
 
     def wait_in_vain(self) -> None:

@@ -27,15 +27,15 @@ class Place(StrEnum):
     OUTLET = "outlet"
     BANK = "bank"
     WALLET = "wallet"
-    """Where money on the card is opened; what was opened there is open, and nobody is asked again."""
+    """Where money on the card is opened, with its formalities."""
 
 
 OPENED_AT = {
     Opens.WITH_THE_CARD: frozenset[Place](),
     Opens.BY_THE_HOLDER: frozenset({Place.HOLDER, Place.OUTLET, Place.BANK}),
-    Opens.AT_AN_OUTLET: frozenset({Place.OUTLET, Place.BANK}),
+    Opens.AT_AN_OUTLET: frozenset({Place.OUTLET, Place.BANK, Place.WALLET}),
     Opens.AT_THE_BANK: frozenset({Place.BANK}),
-    Opens.WITH_THE_WALLET: frozenset[Place](),
+    Opens.WITH_THE_WALLET: frozenset({Place.WALLET}),
 }
 
 

@@ -192,12 +192,6 @@ def test_a_wallet_is_opened_once_and_not_at_the_card_desk_as_well() -> None:
             holdings.decide(replace(open_purse, place=place), holding)
 
 
-def test_what_was_opened_with_the_wallet_is_open_and_works_once_the_holder_may_have_it() -> None:
-    nothing_known = after(open_purse)
-    assert standings(nothing_known)["epurse"] is Standing.UNAVAILABLE
-    assert standings(after(open_purse, judged))["epurse"] is Standing.ENABLED
-
-
 def test_a_city_may_still_have_a_function_opened_at_its_outlets() -> None:
     catalogue = tuple(
         replace(one, opens=Opens.AT_AN_OUTLET) if one.function == "epurse" else one for one in OURS.catalogue

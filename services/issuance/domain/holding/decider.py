@@ -10,7 +10,7 @@ from libs.kernel.foureyes import TwoPeople
 from services.ids import CardId, PersonId, card_id, holding_of
 from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
 from services.issuance.domain.bylaw import Activation, IssuanceBylaw, Opens
-from services.issuance.domain.functions import OPENED_AT, Grants, Place, stand
+from services.issuance.domain.functions import OPENED_AT, Grants, stand
 from services.issuance.domain.holding.collection import (
     CardUnknown,
     at_the_counter,
@@ -532,10 +532,7 @@ def activate(asked: Activate, holding: Holding) -> Sequence[Event]:
 
 
 def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
-    """Each function is opened where the city says, on the card that counts, by a holder who may have it (R147).
-
-    What the wallet has opened is open, whatever is known here of the holder; it works when she may have it.
-    """
+    """Each function is opened where the city says, on the card that counts, by a holder who may have it (R147)."""
     life = holding.life_of(asked.card_id)
     if life is None:
         held = not isinstance(holding.coming, NothingComing | Waiting | Queued)
@@ -548,11 +545,10 @@ def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
         raise FunctionUnknown(function=asked.function)
     if entry.opens is Opens.WITH_THE_CARD or asked.function in {one.function for one in holding.opened}:
         return []
-    in_the_wallet = asked.place is Place.WALLET
-    if not in_the_wallet and asked.place not in OPENED_AT[entry.opens]:
+    if asked.place not in OPENED_AT[entry.opens]:
         raise FunctionOpenedElsewhere(function=asked.function, places=entry.opens.value.replace("_", " "))
     grant = _grants(holding).of(asked.function)
-    if not (grant.granted or in_the_wallet):
+    if not grant.granted:
         raise FunctionNotGranted(function=asked.function, because=grant.because)
     opened = FunctionOpened(
         holding_id=asked.holding_id,
