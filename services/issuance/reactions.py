@@ -36,6 +36,9 @@ from services.loss.contracts import (
 from services.notice.contracts import NoticeFailed, NoticeSent
 from services.wallet.contracts import PurseOpened
 
+PURSE = "epurse"
+"""The function of a card that is its wallet."""
+
 
 def when_identity_has_judged_note_the_verdict(told: EntitlementJudged) -> Iterator[Command]:
     """An order that waits for it goes on; a card in use keeps or loses its functions; a roll brings a new card."""
@@ -154,6 +157,3 @@ HEARS = (
     NoticeFailed,
     PurseOpened,
 )
-
-PURSE = "epurse"
-"""The function of a card that is its wallet."""

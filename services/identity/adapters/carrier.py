@@ -257,7 +257,7 @@ class Carrier:
         standings = await self._persons.standings([person for _, person in known])
         states = [one.state.was if isinstance(one.state, Merged) else one.state for one in standings]
         stands = {
-            one.state.person_id: await entry_now(self._person_of, one.state.into)
+            one.state.person_id: await entry_now(self._persons, one.state.into)
             for one in standings
             if isinstance(one.state, Merged)
         }
@@ -294,9 +294,6 @@ class Carrier:
                 )
                 wishes.append((row, command))
         await self._hand_in(sheet, wishes, Outcome.NOTED)
-
-    async def _person_of(self, person_id: str) -> Person:
-        return (await self._persons.standing(person_id)).state
 
     async def _report(self, sheet: _Sheet, row: Row, person: Known, why: Why) -> None:
         errand = sheet.errand

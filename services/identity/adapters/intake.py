@@ -179,14 +179,11 @@ class Intake:
             person = await self._people.find(batch.city, document)
             if person is None:
                 raise PersonUnknown
-            person = await entry_now(self._person_of, person)
+            person = await entry_now(self._desks["person"], person)
             await self._state(batch, person, said, self._order_of(batch, row, order))
         except Refused as refused:
             return refused
         return None
-
-    async def _person_of(self, person_id: str) -> Person:
-        return (await self._desks["person"].standing(person_id)).state  # type: ignore[no-any-return]
 
     async def _state(self, batch: Batch, person: PersonId, said: FactBody, order: Order) -> None:
         may_state = self._sharing.facts_of(batch.city, batch.department)

@@ -1,6 +1,5 @@
 """What has to be known before two entries are merged, or parted again: does the other stand, and who has a card."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,21 +18,20 @@ from services.identity.projections import IdentityQuestions
 from services.ids import PersonId, holding_id
 
 Asked = ProposeMerge | ProposeParting | ApproveProposal | TakeIn | Release
-PersonOf = Callable[[str], Awaitable[Person]]
 
 
-async def stands_now(person_of: PersonOf, person: Person) -> Person:
+async def stands_now(persons: Desk[Person], person: Person) -> Person:
     """The entry under which this one stands now: itself, unless it was merged into another."""
     seen: set[PersonId] = set()
     while isinstance(person, Merged) and person.into not in seen:
         seen.add(person.into)
-        person = await person_of(person.into)
+        person = (await persons.standing(person.into)).state
     return person
 
 
-async def entry_now(person_of: PersonOf, person_id: PersonId) -> PersonId:
+async def entry_now(persons: Desk[Person], person_id: PersonId) -> PersonId:
     """Under which entry somebody stands now who was registered under this one."""
-    person = await stands_now(person_of, await person_of(person_id))
+    person = await stands_now(persons, (await persons.standing(person_id)).state)
     return person_id if isinstance(person, Unknown) else person.person_id
 
 

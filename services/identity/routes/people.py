@@ -213,9 +213,6 @@ def router(
 ) -> APIRouter:
     routes = APIRouter(tags=["identity"])
 
-    async def person_of(person_id: str) -> Person:
-        return (await desk.standing(person_id)).state
-
     def read_document(shown: DocumentBody) -> Document:
         return document_of(shown, shanghai_day(city.now()))
 
@@ -361,7 +358,7 @@ def router(
         holder = await people.find(call.caller.city, read_document(said.document))
         if holder is None:
             raise PersonUnknown
-        person = await entry_now(person_of, holder)
+        person = await entry_now(desk, holder)
 
         def ask(_now: Person, at: datetime) -> StateFact:
             return StateFact(
@@ -429,7 +426,7 @@ def router(
         return ErasedView(person_id=person, erased_at=receipt.state.at)
 
     async def found(shown: Person) -> FoundView:
-        match person := await stands_now(person_of, shown):
+        match person := await stands_now(desk, shown):
             case Unknown():
                 raise PersonUnknown
             case Erased():
