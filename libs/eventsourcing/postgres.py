@@ -31,6 +31,11 @@ from libs.kernel.outages import Outage, OutcomeUnknown
 _LOCKS = "select pg_advisory_xact_lock($1, shard) from unnest($2::integer[]) shard"
 _NO_HURRY = "set_config('synchronous_commit', 'off', true)"
 """In a statement whose effect may be lost with the server: it would be found again, and done again (decision 0015)."""
+BY_INDEX = {"enable_seqscan": "off"}
+"""For connections on which every question is about few rows of many. A plan is kept as long as its connection, and was
+perhaps made while the table was all but empty; a minute later, in mid-roll, it would read the whole table each time."""
+MAY_SCAN = "set local enable_seqscan = on"
+"""For a transaction on such a connection that does mean most of a table."""
 LANES = 2  # Concurrent batches per process; each serves half of the shards.
 
 # A dying server shows as InternalClientError at least as often as by its proper name.

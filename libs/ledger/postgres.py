@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from libs.eventsourcing.lanes import Lane
-from libs.eventsourcing.postgres import FULL, LANES, LOST, Connection, PostgresStore, columns, lock_class
+from libs.eventsourcing.postgres import FULL, LANES, LOST, MAY_SCAN, Connection, PostgresStore, columns, lock_class
 from libs.eventsourcing.postgres import ddl as store_ddl
 from libs.eventsourcing.store import SHARDS, Append, Declined, Outcome
 from libs.kernel.clocks import Clock
@@ -240,6 +240,7 @@ class PostgresLedger(PostgresStore):
                 return list(await connection.fetch(holes + sql.replace("{s}", self._schema), *given, timeout=timeout_s))
 
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                await connection.execute(MAY_SCAN)
                 shards = await ask(_SHARDS.replace("{entries}", entries))
                 unbalanced = await ask(_UNBALANCED.replace("{entries}", entries))
                 drifted = await ask((_DRIFTED if whole else _DRIFTED_OF).replace("{accounts}", accounts))

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from libs.eventsourcing.durability import refuse_unsafe_settings
-from libs.eventsourcing.postgres import PostgresStore
+from libs.eventsourcing.postgres import BY_INDEX, PostgresStore
 from libs.ledger.postgres import PostgresLedger
 from libs.messaging.kafka import KafkaBus
 from libs.messaging.notebook import PostgresNotebook
@@ -145,6 +145,7 @@ def pool_to(dsn: str) -> asyncpg.Pool:
         timeout=5,
         reset=leave_as_it_is,
         max_inactive_connection_lifetime=IDLE_CONNECTION_S,
+        server_settings=BY_INDEX,
     )
 
 

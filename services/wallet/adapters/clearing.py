@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.eventsourcing.postgres import FULL, LOST, lock_class
+from libs.eventsourcing.postgres import FULL, LOST, MAY_SCAN, lock_class
 from libs.kernel import Clash, Missing, Unfit, value
 from libs.kernel.calendar import morning_of
 from libs.kernel.clocks import Clock
@@ -231,6 +231,7 @@ class Clearing:
     async def _clear(self, file: int, first: int, rows: bytes, rules: Rules) -> None:
         now, under = self._city.now(), rules.under
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(MAY_SCAN)
             await connection.execute(f"select pg_advisory_xact_lock({lock_class(self._schema)}, {BATCH_SHARD})")
             cleared = await connection.fetchval(f"select cleared from {self._schema}.tap_file where id = $1", file)
             if cleared != first:

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.eventsourcing.postgres import lock_class
+from libs.eventsourcing.postgres import MAY_SCAN, lock_class
 from libs.kernel import Clash, Missing, value
 from libs.kernel.calendar import midnight_after, morning_of, shanghai_day
 from libs.kernel.clocks import Clock
@@ -296,6 +296,7 @@ class Reconciling:
     async def take(self, city: str, day: date, parties: Sequence[Party]) -> None:
         """Take all that both sides have said until the end of a day, once; said again, it changes nothing."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(MAY_SCAN)
             await connection.execute(f"select pg_advisory_xact_lock({lock_class(self._schema)}, {RECONCILIATION_LOCK})")
             fresh = await connection.fetchval(
                 f"insert into {self._schema}.statement_run values ($1, $2, $3) on conflict do nothing returning true",

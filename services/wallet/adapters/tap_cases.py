@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.eventsourcing.postgres import lock_class
+from libs.eventsourcing.postgres import MAY_SCAN, lock_class
 from libs.kernel import Clash, Missing, Unfit, value
 from libs.kernel.clocks import Clock
 from services.wallet.adapters.clearing import BATCH_SHARD, CHUNK_TIMEOUT_S, CODES, Rules, ranges
@@ -214,6 +214,7 @@ class TapCases:
     async def judge_again(self, name: str, rules: Rules, most: int = JUDGED_AT_ONCE) -> Sequence[Judged]:
         """Judge taps anew of which the city may know more by now; `name` is the request's, and happens once."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(MAY_SCAN)
             await self._turn(connection)
             rows = await connection.fetch(
                 f"select * from {self._schema}.judge_again($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "

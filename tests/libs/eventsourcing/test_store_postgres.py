@@ -14,6 +14,7 @@ from libs.eventsourcing.lanes import BATCH_MAX
 from libs.eventsourcing.postgres import PostgresStore, ddl, lock_class
 from libs.eventsourcing.store import SHARDS, Append, Appended, NewFact, Replayed
 from libs.kernel.outages import Outage, OutcomeUnknown
+from libs.runtime.engines import pool_to
 from libs.testing.clocks import StandingClock
 from libs.testing.schemas import own_schema
 from libs.testing.store_contract import asked, due, key_in, published, stored
@@ -357,3 +358,23 @@ async def test_a_batch_grows_with_the_load_up_to_its_limit(pool: asyncpg.Pool, s
     assert await asyncio.gather(*map(store.append, wanted)) == [Appended(1)] * len(wanted)
     transactions = await pool.fetchval(f"select count(distinct xmin::text) from {schema}.fact")
     assert transactions == 2
+
+
+async def test_a_store_that_was_analysed_while_it_was_empty_is_not_read_from_end_to_end(dsn: str) -> None:
+    async with pool_to(dsn) as pool, own_schema(pool, "late", ddl) as schema:
+        await pool.execute(f"vacuum analyze {schema}.fact, {schema}.outbox, {schema}.command")
+        store = store_in(schema, pool)
+        before = await read_whole(pool, schema)
+        await store.append_many([asked(n, f"card-{n}", messages=[published()]) for n in range(300)])
+        for _ in range(12):  # From the sixth time on, a connection keeps the plan that it has.
+            await store.outbox({}, 50)
+            await store.ends()
+        assert await read_whole(pool, schema) == before
+
+
+async def read_whole(pool: asyncpg.Pool, schema: str) -> int:
+    """How often PostgreSQL has read the outbox from end to end."""
+    async with pool.acquire() as connection:
+        await connection.execute("select pg_stat_force_next_flush()")
+        sql = "select seq_scan from pg_stat_user_tables where schemaname = $1 and relname = 'outbox'"
+        return int(await connection.fetchval(sql, schema))
