@@ -25,6 +25,11 @@ from services.simulation.rolls import manifest_of, write
 
 WANTED_PER_S, WANTED_MB, WANTED_RATIO = 2_000, 400, 0.8
 LOOK_S = 0.05
+_DRAWN = (
+    "substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', get_byte(decode(md5(n::text), 'hex'), 0) % 32 + 1, 1) "
+    "|| upper(substr(md5(n::text), 3, 15))"
+)
+"""Sixteen characters that lie among those of true ids, wherever these begin."""
 
 
 async def into_a_filled_register(ground: Ground) -> Findings:
@@ -143,11 +148,12 @@ async def _fill(dsn: str, persons: int) -> None:
         return
     connection = await asyncpg.connect(dsn)
     numbered = "from generate_series(0, $1::bigint - 1) n"
+    drawn = f"'330900-' || {_DRAWN}"
     try:
         for schema, category, name, facts in (
             ("identity", "person", "person-registered", 4), ("issuance", "holding", "card-ordered", 1),
         ):  # fmt: skip
-            stream, said = f"'{category}-330900-' || md5(n::text)", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
+            stream, said = f"'{category}-' || {drawn}", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
             await connection.execute(
                 f"insert into {schema}.fact select n % 64, (n / 64) * {facts} + v, {stream}, v, '{name}', {said}, "
                 f"'{{}}', now(), now() {numbered}, generate_series(1, {facts}) v",
@@ -159,11 +165,11 @@ async def _fill(dsn: str, persons: int) -> None:
                 persons,
             )
         await connection.execute(
-            f"insert into vault.data_key select '330900-' || md5(n::text), 'v1.x.' || md5(n::text), now() {numbered}",
-            persons)  # fmt: skip
+            f"insert into vault.data_key select {drawn}, 'v1.x.' || md5(n::text), now() {numbered}", persons
+        )
         await connection.execute(
             "insert into vault.claim select 'document', decode(md5('a' || n) || md5('b' || n), 'hex'), "
-            f"'330900-' || md5(n::text) {numbered}", persons)  # fmt: skip
+            f"{drawn} {numbered}", persons)  # fmt: skip
         await connection.execute("vacuum analyze")
         await connection.execute("checkpoint")
     finally:

@@ -5,7 +5,7 @@ from typing import NewType
 from uuid import UUID
 
 from libs.kernel import Missing
-from libs.kernel.ids import city_of, derived, well_written, written
+from libs.kernel.ids import city_of, derived, well_written, written, written_in_line
 
 PersonId = NewType("PersonId", str)
 HoldingId = NewType("HoldingId", str)
@@ -22,6 +22,11 @@ class IdMistyped(Missing):
 
 def person_id(city: str, seed: UUID) -> PersonId:
     return PersonId(written(city, derived("person", seed)))
+
+
+def person_on_roll(city: str, part: UUID, line: int) -> PersonId:
+    """Somebody whom a line of a part of a roll brings; those of neighbouring lines lie beside each other."""
+    return PersonId(written_in_line(city, part, line, derived("person", part, line)))
 
 
 def holding_id(person: PersonId, programme: str) -> HoldingId:

@@ -10,7 +10,7 @@ from libs.eventsourcing.desk import Desk, Order
 from libs.kernel import Refused
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.clocks import Clock, to_the_millisecond
-from libs.kernel.ids import city_of, derived
+from libs.kernel.ids import city_of, derived, derived_in_line
 from libs.runtime.service import Desks
 from services.identity.adapters.bylaws import DataSharing, MassIssues
 from services.identity.adapters.eligibility import Eligibility
@@ -30,7 +30,7 @@ from services.identity.domain.roll.decider import left_out
 from services.identity.domain.roll.events import Outcome, RowVerdict
 from services.identity.domain.roll.state import Roll
 from services.identity.domain.state import Known, Merged, Person
-from services.ids import PersonId, RollId, case_id, person_id
+from services.ids import PersonId, RollId, case_id, person_on_roll
 
 _CHANNEL = "roll"
 
@@ -50,6 +50,11 @@ class Errand:
     @property
     def city(self) -> str:
         return city_of(self.roll_id)
+
+    @property
+    def part_id(self) -> UUID:
+        """The line in which the rows of this part stand, one after another."""
+        return derived("roll part", self.roll_id, self.part)
 
 
 @dataclass
@@ -211,7 +216,8 @@ class Carrier:
     async def _admit(self, sheet: _Sheet, rows: Sequence[Row]) -> None:
         """Rows with different documents: whoever is new is registered, whoever is known is compared."""
         errand = sheet.errand
-        newcomers = [person_id(errand.city, self._name(errand, row.line)) for row in rows]
+        part = errand.part_id
+        newcomers = [person_on_roll(errand.city, part, row.line) for row in rows]
         holders = await self._people.claim_many(
             errand.city, [(row.document, person) for row, person in zip(rows, newcomers, strict=True)]
         )
@@ -324,7 +330,10 @@ class Carrier:
         if not wishes:
             return
         errand = sheet.errand
-        orders = [(command, self._order(errand, self._name(errand, row.line))) for row, command in wishes]
+        part = errand.part_id
+        orders = [
+            (command, self._order(errand, derived_in_line(part, row.line, "roll row"))) for row, command in wishes
+        ]
         done = await self._desks.handle_many(orders)
         for (row, _), (command, order), is_done in zip(wishes, orders, done, strict=True):
             try:
@@ -336,11 +345,6 @@ class Carrier:
                 sheet.say(row.line, Outcome.LEFT_OUT, "row", "refused")
             else:
                 sheet.say(row.line, outcome)
-
-    @staticmethod
-    def _name(errand: Errand, line: int) -> UUID:
-        """The id of what is done about one row."""
-        return derived("roll row", errand.roll_id, errand.part, line)
 
     @staticmethod
     def _order(errand: Errand, command_id: UUID) -> Order:
