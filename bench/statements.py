@@ -69,7 +69,8 @@ async def fill(dsn: str, postings: int) -> None:
             "now(), array['online:' || lpad(h::text, 8, '0'), 'merchant:330900/zs-bus'], array[-1, 1], array[0, 0] "
             f"from ({legs}) l", holders, LINES)  # fmt: skip
         await connection.execute(
-            "insert into wallet.posting select 'online:' || lpad(h::text, 8, '0'), shard, position, 1, -1, 0 "
+            "insert into wallet.posting select 'online:' || lpad(h::text, 8, '0'), shard, position, 1, -1, 0, now(), "
+            "'t/' || h || '/' || position, 'payment', array['merchant:330900/zs-bus'] "
             f"from ({legs}) l", holders, LINES)  # fmt: skip
         await connection.execute(INDEXES)
         await connection.execute("vacuum analyze")
@@ -86,4 +87,5 @@ INDEXES = """
 set maintenance_work_mem = '1GB';
 alter table wallet.entry add primary key (shard, position), add constraint entry_reference unique (reference);
 alter table wallet.posting add primary key (account, shard, position, leg)
+    include (amount_fen, held_fen, at, reference, kind, others)
 """

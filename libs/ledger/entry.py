@@ -204,7 +204,8 @@ class Audit:
 
     entries: int = 0
     unbalanced: Sequence[str] = field(default=())
-    """References of entries whose legs do not sum to zero, or whose digest is not that of their body."""
+    """References of entries whose legs do not sum to zero, whose digest is not that of their body, or whose lines in
+    statements say something else."""
     drifted: Sequence[tuple[str, Balance, Balance]] = field(default=())
     """Accounts whose kept balance is not what the journal says: kept, then folded."""
     gaps: Sequence[int] = field(default=())

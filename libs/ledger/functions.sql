@@ -106,9 +106,12 @@ begin
          as u(shard, position, reference, kind, digest, at, accounts, amounts, held)
     where u.position > 0;
 
-    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
-    select u.account, e_shard[u.entry], e_position[u.entry], u.leg, u.amount, u.held
+    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen, at, reference, kind, others)
+    select u.account, e_shard[u.entry], e_position[u.entry], u.leg, u.amount, u.held, e_at[u.entry],
+           e_reference[u.entry], e_kind[u.entry],
+           case when cardinality(legs.accounts) <= 8 then legs.accounts[:u.leg - 1] || legs.accounts[u.leg + 1:] end
     from unnest(p_entry, p_leg, p_account, p_amount, p_held) as u(entry, leg, account, amount, held)
+    cross join lateral (select e_accounts[u.entry]::text[] as accounts) legs
     where e_position[u.entry] > 0;
 
     update {schema}.account a

@@ -28,6 +28,11 @@ def ddl(schema: str) -> str:
     return store_ddl(schema) + _template("schema.sql", schema) + functions(schema)
 
 
+def lines_ddl(schema: str) -> str:
+    """For books of before: legs that bear what a statement says of them."""
+    return _template("lines.sql", schema)
+
+
 def functions(schema: str, without: frozenset[str] = frozenset()) -> str:
     """The functions alone, to be put in place of earlier ones; `without` names guards that tests leave out."""
     sql = _template("functions.sql", schema)
@@ -55,6 +60,18 @@ select e.reference from {s}.entry e cross join lateral (
     from unnest(e.accounts, e.amounts_fen, e.held_fen) with ordinality as l(account, amount, held, leg)
 ) l
 where ({entries}) and (l.total <> 0 or e.digest <> sha256(convert_to(e.kind || chr(10) || l.legs, 'UTF8'))) limit 100
+"""
+# What statements are read from, against the journal: a line for each leg, and none beside.
+_MISTOLD = """
+select distinct coalesce(l.reference, p.reference) from (
+    select e.shard, e.position, e.reference, e.kind, e.at, l.*
+    from {s}.entry e cross join lateral unnest(e.accounts, e.amounts_fen, e.held_fen)
+        with ordinality as l(account, amount, held, leg)
+    where {entries}
+) l {whole} join {s}.posting p
+    on p.account = l.account and p.shard = l.shard and p.position = l.position and p.leg = l.leg
+where (p.amount_fen, p.held_fen, p.at, p.reference, p.kind)
+    is distinct from (l.amount, l.held, l.at, l.reference, l.kind) limit 100
 """
 # Both kinds of kept balance against the journal itself: guarded accounts now, folded balances as of their marks.
 _DRIFTED = """
@@ -189,19 +206,15 @@ class PostgresLedger(PostgresStore):
 
     async def statement(self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[Line]:
         rows = await self._ask(
-            f"select p.shard, p.position, e.reference, e.kind, e.at, p.amount_fen, p.held_fen, p.leg, e.accounts "
-            f"from {self._schema}.posting p "
-            f"join {self._schema}.entry e on e.shard = p.shard and e.position = p.position "
+            f"select p.shard, p.position, p.reference, p.kind, p.at, p.amount_fen, p.held_fen, coalesce(p.others, "
+            f"(select e.accounts[:p.leg - 1] || e.accounts[p.leg + 1:] from {self._schema}.entry e "
+            f"where e.shard = p.shard and e.position = p.position)) from {self._schema}.posting p "
             f"where p.account = $1 and (p.shard, p.position) > ($2, $3) order by p.shard, p.position, p.leg limit $4",
             account,
             *after,
             limit,
         )
-        lines = []
-        for shard, position, reference, kind, at, amount, held, leg, accounts in rows:
-            others = tuple(one for nth, one in enumerate(accounts, 1) if nth != leg)
-            lines.append(Line(shard, position, reference, kind, at, amount, held, others))
-        return lines
+        return [Line(*row[:-1], *map(tuple, row[-1:])) for row in map(tuple, rows)]
 
     async def journal(self, shard: int, after: int, limit: int) -> Sequence[Booked]:
         rows = await self._ask(
@@ -243,11 +256,14 @@ class PostgresLedger(PostgresStore):
                 await connection.execute(MAY_SCAN)
                 shards = await ask(_SHARDS.replace("{entries}", entries))
                 unbalanced = await ask(_UNBALANCED.replace("{entries}", entries))
+                mistold = await ask(
+                    _MISTOLD.replace("{entries}", entries).replace("{whole}", "full" if whole else "left")
+                )
                 drifted = await ask((_DRIFTED if whole else _DRIFTED_OF).replace("{accounts}", accounts))
             first = {shard: 1 if whole else _first(given, shard) for shard, *_ in shards}
             return Audit(
                 entries=sum(count for _, count, _, _ in shards),
-                unbalanced=[reference for (reference,) in unbalanced],
+                unbalanced=sorted({reference for (reference,) in (*unbalanced, *mistold)}),
                 drifted=[(account, Balance(*numbers[:2]), Balance(*numbers[2:])) for account, *numbers in drifted],
                 gaps=[s for s, count, low, high in shards if (low, high) != (first[s], first[s] + count - 1)],
                 marks={shard: high for shard, _, _, high in shards},

@@ -17,15 +17,21 @@ create table {schema}.entry (
     constraint entry_reference unique (reference)
 );
 
--- The same legs by account, for statements: within a shard in the order of time.
+-- The same legs by account, for statements: within a shard in the order of time, each with all that its line says, so
+-- that a page is read from neighbouring places of one index, however large the books are. `others` are the accounts on
+-- the entry's other legs; null where they are many, and only the journal tells.
 create table {schema}.posting (
-    account    text     not null,
-    shard      smallint not null,
-    position   bigint   not null,
-    leg        smallint not null,
-    amount_fen bigint   not null,
-    held_fen   bigint   not null,
-    primary key (account, shard, position, leg)
+    account    text        not null,
+    shard      smallint    not null,
+    position   bigint      not null,
+    leg        smallint    not null,
+    amount_fen bigint      not null,
+    held_fen   bigint      not null,
+    at         timestamptz not null,
+    reference  text        not null,
+    kind       text        not null,
+    others     text[],
+    primary key (account, shard, position, leg) include (amount_fen, held_fen, at, reference, kind, others)
 );
 
 -- Guarded accounts, which are locked and checked. Balance and hold are a cache of the journal, re-folded by the auditor.

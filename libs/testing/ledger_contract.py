@@ -293,6 +293,15 @@ class LedgerContract:
         assert {line.others for line in first[1:]} == {(BUS,)}
         assert [line.amount_fen for line in await books.statement(BUS)] == [1, 2, 3, 4, 5]
 
+    async def test_a_line_names_all_other_accounts_however_many(self, books: Ledger) -> None:
+        payers = tuple(Posting(f"suspense:{nth}", -1) for nth in range(12))
+        await books.post(post(Entry("shared", "fare", (*payers, Posting(BUS, 12)))))
+        (of_bus,), (of_third,) = await books.statement(BUS), await books.statement("suspense:2")
+        assert of_bus.others == tuple(posting.account for posting in payers)
+        assert of_third.others == tuple(
+            posting.account for posting in (*payers, Posting(BUS, 12)) if posting != payers[2]
+        )
+
     async def test_the_journal_is_gap_free_and_says_all(self, books: Ledger) -> None:
         entry = paid("p-1", 180)
         await books.post(post(entry))

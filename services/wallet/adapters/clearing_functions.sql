@@ -365,8 +365,9 @@ begin
         from unnest(e.accounts, e.amounts) with ordinality as u(account, fen, leg)
     ) l;
 
-    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen)
-    select u.account, 64, e.position, u.leg, u.fen, 0
+    insert into {schema}.posting (account, shard, position, leg, amount_fen, held_fen, at, reference, kind, others)
+    select u.account, 64, e.position, u.leg, u.fen, 0, now_, format('%s/%s/%s', reference_, e.payee, e.part), 'taps',
+           case when u.account <> e.payee then array[e.payee] end
     from tap_entry e cross join lateral unnest(e.accounts, e.amounts) with ordinality as u(account, fen, leg)
     order by u.account;
 end $$;

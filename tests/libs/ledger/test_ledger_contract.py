@@ -9,7 +9,7 @@ from libs.eventsourcing.store import Store
 from libs.ledger.auditor import Auditor, MoneyHalted
 from libs.ledger.entry import Balance, Entry, EntryUnfit, Ledger, Posting
 from libs.ledger.memory import MemoryLedger
-from libs.ledger.postgres import PostgresLedger, ddl
+from libs.ledger.postgres import PostgresLedger, ddl, lines_ddl
 from libs.testing.clocks import StandingClock
 from libs.testing.ledger_contract import BUS, HALL, HERS, LedgerContract, paid, paid_in, post
 from libs.testing.schemas import own_schema
@@ -50,6 +50,14 @@ class TestPostgresLedgerAsAStore(StoreContract):
         ("update {s}.entry set amounts_fen[1] = amounts_fen[1] - 1, amounts_fen[2] = amounts_fen[2] + 1", "unbalanced"),
         ("update {s}.entry set amounts_fen[1] = amounts_fen[1] - 1", "unbalanced"),
         ("update {s}.entry set accounts[2] = 'merchant:thief' where kind = 'payment'", "unbalanced"),
+        ("update {s}.posting set amount_fen = amount_fen - 1 where amount_fen < 0", "unbalanced"),
+        ("update {s}.posting set reference = 'another'", "unbalanced"),
+        ("delete from {s}.posting where amount_fen < 0", "unbalanced"),
+        (
+            "insert into {s}.posting select account, shard, position + 9, leg, 0, 0, at, 'made-up', kind, others "
+            "from {s}.posting",
+            "unbalanced",
+        ),
         ("delete from {s}.entry where kind = 'top-up'", "gaps"),
         ("delete from {s}.entry where kind = 'payment'", "drifted"),
     ],
@@ -64,6 +72,24 @@ async def test_an_audit_finds_what_somebody_changed_behind_the_books(
         await ledger.post(post(paid("p", 200)))
         await pool.execute(tampering.format(s=schema))
         assert getattr(await ledger.audit(), found)
+
+
+async def test_books_of_before_bear_the_same_lines_afterwards(pool: asyncpg.Pool) -> None:
+    """Before, a leg was stored without what its line says, and each line was looked up in the journal."""
+    async with own_schema(pool, "lines", ddl) as schema:
+        ledger = PostgresLedger(pool, schema, StandingClock(WRITTEN_AT))
+        await pool.execute(f"insert into {schema}.account (id, bearer) values ($1, '')", HERS)
+        await ledger.post(post(paid_in("c", 500)))
+        await ledger.post(post(paid("p", 200)))
+        told = [await ledger.statement(account) for account in (HERS, BUS, HALL)]
+        await pool.execute(
+            f"alter table {schema}.posting drop constraint posting_pkey, drop column at, drop column reference, "
+            f"drop column kind, drop column others, add primary key (account, shard, position, leg)"
+        )
+        for _ in range(2):  # New books have it already.
+            await pool.execute(lines_ddl(schema))
+            assert [await ledger.statement(account) for account in (HERS, BUS, HALL)] == told
+        assert (await ledger.audit()).sound
 
 
 async def test_the_drift_is_the_sum_of_all_differences(pool: asyncpg.Pool) -> None:
