@@ -63,6 +63,7 @@ class ReconciliationGauges:
 
     NAMES: ClassVar[Mapping[str, tuple[str, str]]] = {
         "stale": ("citycard_stale_postings", "Movements of money that no file has confirmed for too long."),
+        "missing": ("citycard_statements_missing", "Days in our books for which no file has come in time."),
         "suspense_fen": ("citycard_suspense_fen", "What nobody can explain and lies in suspense, in fen."),
         "suspense_age_s": ("citycard_suspense_age_seconds", "Age of the oldest of it, as of the last reconciliation."),
     }
@@ -150,6 +151,12 @@ class Telemetry:
         )
         self.feeds = FeedGauges(self.registry)
         self.reconciliation = ReconciliationGauges(self.registry)
+        self.reconciliation_overdue = Gauge(
+            "citycard_reconciliation_overdue_seconds",
+            "City time since the oldest day that is not reconciled should have been; 0 if none waits.",
+            ["city"],
+            registry=self.registry,
+        )
         self.sends = Counter("citycard_notices", "Notices, by what came of them.", ["outcome"], registry=self.registry)
         self.notice_delay = Gauge(
             "citycard_notice_delay_seconds",

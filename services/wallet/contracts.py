@@ -251,6 +251,8 @@ class PartyReconciled(BaseModel):
     stale: int
     """Movements that no file has confirmed for too long."""
     stale_fen: int
+    missing: int = 0
+    """Days in our books for which no file has come in time."""
 
 
 class DayReconciled(Contract, type="wallet.DayReconciled.v1"):

@@ -226,6 +226,7 @@ def tell_of_reconciliation(fact: reconciliation.DayReconciled) -> Contract:
                 parts=[told.PartReconciled(kind=part.kind, count=part.count, fen=part.fen) for part in one.parts],
                 stale=one.stale,
                 stale_fen=one.stale_fen,
+                missing=one.missing,
             )
             for one in fact.tallies
         ],

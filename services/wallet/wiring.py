@@ -212,11 +212,19 @@ def _reconciling(
     """The chore of reconciling each city's day; nothing moves while the books drift."""
     for city, party in counter.bylaws.parties(platform.city.now()):
         platform.telemetry.reconciliation.show((city, party.source, party.sender), **NOTHING_WAITS)
+        platform.telemetry.reconciliation_overdue.labels(city).set(0)
     if counter.reconciling is None:
         return ()
     leases = platform.leases or MemoryLeases(platform.monotonic, "wallet", {})
     may_move, show = auditor.refuse_if_drifting, partial(_show, platform)
-    chore = Reconciler(desks, ledger, counter.reconciling, counter.bylaws, platform.city, leases, may_move, show)
+    waits = platform.telemetry.reconciliation_overdue
+
+    def overdue(city: str, since: timedelta) -> None:
+        waits.labels(city).set(since.total_seconds())
+
+    chore = Reconciler(
+        desks, ledger, counter.reconciling, counter.bylaws, platform.city, leases, may_move, show, overdue
+    )
     return (chore.look,)
 
 
@@ -280,7 +288,7 @@ def build(platform: Platform, terminals: Terminals | None = None) -> Service:
     )
 
 
-NOTHING_WAITS = {"stale": 0, "suspense_fen": 0, "suspense_age_s": 0}
+NOTHING_WAITS = {"stale": 0, "missing": 0, "suspense_fen": 0, "suspense_age_s": 0}
 """What is shown of a party until its last reconciliation has been looked up."""
 
 
@@ -291,6 +299,7 @@ def _show(platform: Platform, city: str, party: Tally, day: date) -> None:
     platform.telemetry.reconciliation.show(
         (city, party.source, party.sender),
         stale=party.stale,
+        missing=party.missing,
         suspense_fen=abs(waits),
         suspense_age_s=age.total_seconds(),
     )

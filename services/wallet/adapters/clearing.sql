@@ -79,6 +79,8 @@ create table {schema}.tap (
     constraint tap_of_terminal unique (terminal, sequence, terminal_variant)
 );
 
+create index if not exists tap_at on {schema}.tap using brin (at);  -- Taps come roughly as they happened.
+
 -- Records that the card did not sign, as they came.
 create table {schema}.tap_bad (
     file     integer     not null,

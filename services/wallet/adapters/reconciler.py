@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from libs.eventsourcing.desk import Order
 from libs.kernel.clocks import Clock
@@ -11,15 +11,17 @@ from libs.ledger.entry import Ledger
 from libs.runtime.lease import LEASE_S, Leases
 from libs.runtime.service import Desks
 from services.wallet.adapters.reconciliation_bylaws import ReconciliationBylaws
-from services.wallet.adapters.reconciling import Noted, Reconciling, account_of, due_day
+from services.wallet.adapters.reconciling import Noted, Reconciling, account_of, due_day, strikes_at
 from services.wallet.domain import chart
 from services.wallet.domain.naming import difference_id, pile_of, reconciliation_id
 from services.wallet.domain.reconciliation.bylaw import Party, ReconciliationBylaw
 from services.wallet.domain.reconciliation.commands import JudgeDifference, RecordReconciliation
-from services.wallet.domain.reconciliation.matching import Item, Tally, Terms, tally, unexplained_fen, why
+from services.wallet.domain.reconciliation.matching import Item, Source, Tally, Terms, tally, unexplained_fen, why
 
 Show = Callable[[str, Tally, date], None]
 """Lets operators see how a party of a city stands."""
+Overdue = Callable[[str, timedelta], None]
+"""Lets operators see for how long a city's day has waited to be reconciled."""
 
 
 class Reconciler:
@@ -35,23 +37,35 @@ class Reconciler:
         leases: Leases,
         may_move: Callable[[], None],
         show: Show,
+        overdue: Overdue,
     ) -> None:
         self._desks, self._ledger, self._reconciling, self._bylaws = desks, ledger, reconciling, bylaws
-        self._city, self._leases, self._may_move, self._show = city, leases, may_move, show
+        self._city, self._leases, self._may_move = city, leases, may_move
+        self._show, self._overdue = show, overdue
         self._shown: dict[str, date] = {}
 
     async def look(self) -> None:
         """Reconcile what is due, and show how the last day ended. Raises Outage, and MoneyHalted while books drift."""
+        due: list[tuple[str, date, ReconciliationBylaw]] = []
         for city in self._bylaws.cities:
             under = self._bylaws.at(city, self._city.now())
-            if under is None:
-                continue
-            day = due_day(self._city.now(), under.at_hour)
-            if self._shown.get(city, date.min) >= day:
-                continue
+            if under is not None and self._shown.get(city, date.min) < (
+                day := due_day(self._city.now(), under.at_hour)
+            ):
+                due.append((city, day, under))
+                self._overdue(city, await self._waits(city, day, under))
+        for city, day, under in due:
             if await self._up_to(city, day, under):
                 await self._show_last(city)
                 self._shown[city] = day
+                self._overdue(city, timedelta())
+
+    async def _waits(self, city: str, day: date, under: ReconciliationBylaw) -> timedelta:
+        """Since when the oldest day waits that has not been reconciled though its hour has struck."""
+        last = await self._reconciling.last_done(city)
+        oldest = day if last is None else min(day, last + timedelta(days=1))
+        done = last is not None and last >= day
+        return timedelta() if done else self._city.now() - strikes_at(oldest, under.at_hour)
 
     async def _up_to(self, city: str, day: date, under: ReconciliationBylaw) -> bool:
         """Whether all days up to this one are done; what others are doing is not done yet."""
@@ -74,7 +88,7 @@ class Reconciler:
         self._may_move()
         await self._reconciling.take(city, day, under.parties)
         tallies = [await self._judged(city, day, party, under) for party in under.parties]
-        if any((one.ours_fen, one.theirs_fen, *one.parts) != (0, 0) for one in tallies):
+        if any((one.ours_fen, one.theirs_fen, one.missing, *one.parts) != (0, 0, 0) for one in tallies):
             record = RecordReconciliation(
                 reconciliation_id=reconciliation_id(city, day),
                 city=city,
@@ -100,7 +114,11 @@ class Reconciler:
             balances = await self._ledger.balances([chart.suspense(city, name) for name in names])
             piles = {account: balance.balance_fen for account, balance in balances.items()}
             items += [await self._put_in_suspense(city, party, one, terms, piles) for one in page]
-        return tally(party.source, party.sender, totals.ours_fen, totals.theirs_fen, items, terms)
+        counted = tally(party.source, party.sender, totals.ours_fen, totals.theirs_fen, items, terms)
+        if party.source is not Source.TERMINALS:
+            return counted
+        missing, since = await self._reconciling.totals_missing(city, party, terms.late)
+        return replace(counted, missing=missing, missing_since=since)
 
     async def _put_in_suspense(
         self, city: str, party: Party, noted: Noted, terms: Terms, piles: Mapping[str, int]

@@ -26,6 +26,8 @@ from services.wallet.domain.taps.tap import Class as TapClass
 RECONCILIATION_LOCK = 1002
 PAGE = 1_000
 TAKING_MAX_S = 600
+LOOK_BACK_DAYS = 92
+"""So long a terminal's missing totals are asked for; then nobody has the paper any more."""
 OWN_KINDS = ("suspense", "write-off", "adjustment")
 """What reconciliation itself, or two people, have moved: no party has anything to say about it."""
 PAID_TAPS = (TapClass.BOOKED, TapClass.AFTER_REPORT, TapClass.AFTER_HOTLIST)
@@ -109,6 +111,17 @@ with open_ as (
     from known k where i.city = $1 and i.source = $2 and i.sender = $3 and i.reference = k.reference
 )
 select coalesce((select sum(paid) from known), 0)::bigint - coalesce((select sum(ours_fen) from was), 0)::bigint
+"""
+# Days on which a merchant's terminals have taken something, and of which they have told no total.
+_TOTALS_MISSING = """
+select count(*), min(day) from (
+    select distinct t.terminal, (t.at at time zone 'Asia/Shanghai')::date as day
+    from {s}.tap t join {s}.tap_terminal k on k.terminal = t.terminal and k.city = $1 and k.merchant = $3
+    where t.at >= $4 and t.at < $5
+) taken where not exists (
+    select from {s}.statement_item i where i.city = $1 and i.source = $2 and i.sender = $3
+    and i.reference = taken.terminal || '/' || taken.day
+)
 """
 _ITEM = """reference, since, ours_fen, ours_lines, theirs_fen, theirs_lines, parked_fen, suspended_fen, worked_off_fen,
 difference_id"""
@@ -361,6 +374,13 @@ class Reconciling:
         )
         return Totals() if row is None else Totals(**row)
 
+    async def totals_missing(self, city: str, party: Party, last: date) -> tuple[int, date | None]:
+        """How many days of terminals, up to the last, have taps and no total; and the oldest of them."""
+        from_at, until = morning_of(last - timedelta(days=LOOK_BACK_DAYS)), midnight_after(last)
+        async with self._pool.acquire() as connection:
+            found = await self._fetchrow(connection, _TOTALS_MISSING, city, party.source, party.sender, from_at, until)
+        return int(found[0]), found[1]
+
     async def open_items(self, city: str, party: Party) -> AsyncIterator[Sequence[Noted]]:
         """What is open with a party, page by page."""
         after = ""
@@ -436,8 +456,12 @@ def _noted(row: dict[str, Any]) -> Noted:
     return Noted(difference_id=DifferenceId(row.pop("difference_id")), item=Item(**row))
 
 
+def strikes_at(day: date, at_hour: int) -> datetime:
+    """When a day is to be reconciled: at this hour of the next one."""
+    return midnight_after(day) + timedelta(hours=at_hour)
+
+
 def due_day(now: datetime, at_hour: int) -> date:
     """The last day whose hour of reconciliation has struck."""
-    today = shanghai_day(now)
-    struck = now >= morning_of(today) + timedelta(hours=at_hour)
-    return today - timedelta(days=1 if struck else 2)
+    yesterday = shanghai_day(now) - timedelta(days=1)
+    return yesterday if now >= strikes_at(yesterday, at_hour) else yesterday - timedelta(days=1)

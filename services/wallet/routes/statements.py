@@ -137,6 +137,9 @@ class PartyView(BaseModel):
     """Movements that no file has confirmed for longer than the city waits."""
     stale_fen: int
     oldest_in_suspense: date | None
+    missing: int
+    """Days in our books for which no file has come in time; of terminals, each day of each of them."""
+    missing_since: date | None
 
 
 class ReconciliationView(BaseModel):
@@ -164,6 +167,8 @@ class ReconciliationView(BaseModel):
                     stale=one.stale,
                     stale_fen=one.stale_fen,
                     oldest_in_suspense=one.oldest,
+                    missing=one.missing,
+                    missing_since=one.missing_since,
                 )
                 for one in done.tallies
             ],

@@ -1,6 +1,6 @@
 """The daily run on PostgreSQL: it does what the rule says line by line, and wherever it is killed it goes on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -42,6 +42,8 @@ ICBC, BUS = Party(source=Source.BANK, sender="icbc"), Party(source=Source.MERCHA
 TERMINALS = Party(source=Source.TERMINALS, sender="zs-bus")
 PACKS = load_packs(Path(__file__).parents[3] / "deploy")
 BYLAWS = ReconciliationBylaws(PACKS)
+SHOWN_BUS = f"{ZHOUSHAN}/{BUS.source}/{BUS.sender}"
+NOTHING = Tally(source=BUS.source, sender=BUS.sender, ours_fen=0, theirs_fen=0)
 TABLES = (
     "fact", "outbox", "command", "entry", "posting", "folded", "statement_file", "statement_line", "statement_mark",
     "statement_ours", "statement_item", "statement_party", "statement_run", "tap", "tap_bad", "tap_terminal",
@@ -56,6 +58,7 @@ class Office:
     schema: str
     clock: StandingClock = field(default_factory=lambda: StandingClock(morning_of(MONDAY)))
     shown: dict[str, Tally] = field(default_factory=dict)
+    waited: list[timedelta] = field(default_factory=list)
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -83,7 +86,9 @@ class Office:
         )
         return await self.reconciling.receive(ZHOUSHAN, read(write(sent)))
 
-    def reconciler(self, reconciling: Reconciling | None = None) -> Reconciler:
+    def reconciler(
+        self, reconciling: Reconciling | None = None, may_move: Callable[[], None] = lambda: None
+    ) -> Reconciler:
         return Reconciler(
             self.desks,
             self.ledger,
@@ -91,8 +96,9 @@ class Office:
             BYLAWS,
             self.clock,
             MemoryLeases(lambda: 0.0, "here", {}),
-            lambda: None,
+            may_move,
             lambda city, one, _day: self.shown.update({f"{city}/{one.source}/{one.sender}": one}),
+            lambda city, since: self.waited.append(since) if city == ZHOUSHAN else None,
         )
 
     async def night_after(self, day: date, reconciler: Reconciler | None = None) -> None:
@@ -130,6 +136,7 @@ async def furnished(pool: asyncpg.Pool) -> AsyncIterator[Office]:
 async def office(furnished: Office) -> Office:
     await furnished.reset()
     furnished.clock.moment, furnished.numbers, furnished.shown = morning_of(MONDAY), count(1), {}
+    furnished.waited.clear()
     return furnished
 
 
@@ -282,6 +289,54 @@ async def test_a_terminals_total_is_held_against_the_taps_and_moves_no_money(off
     await office.night_after(MONDAY + timedelta(days=1))
     tally = await office.told(MONDAY + timedelta(days=1), TERMINALS)
     assert (tally.ours_fen, {part.kind: part.fen for part in tally.parts}) == (482, {Class.PARKED: -300})
+
+
+async def test_a_file_that_does_not_come_in_time_is_missed_from_then_on_until_it_comes(office: Office) -> None:
+    await office.book(BUS, line("s-1", 500))
+    for later, missing in ((0, 0), (1, 0), (2, 0), (3, 1)):  # Two working days may pass.
+        await office.night_after(MONDAY + timedelta(days=later))
+        assert office.shown.get(SHOWN_BUS, NOTHING).missing == missing
+    assert office.shown[SHOWN_BUS].missing_since == MONDAY
+    await office.receive(BUS, MONDAY, line("s-1", 500))
+    await office.night_after(MONDAY + timedelta(days=4))
+    assert office.shown[SHOWN_BUS].missing == 0
+
+
+async def test_a_terminal_that_tells_no_total_is_missed_for_each_day_on_which_it_took_something(office: Office) -> None:
+    terminal, at = 330900000001, morning_of(MONDAY).astimezone(UTC) + timedelta(hours=8)
+    await office.pool.execute(
+        f"insert into {office.schema}.tap_terminal values ($1, $2, 'zs-bus', 'bus')", terminal, ZHOUSHAN
+    )
+    for nth, later in enumerate((0, 0, 1, 5)):
+        await office.pool.execute(
+            f"insert into {office.schema}.tap values ($1, $2, $3, $4, $4, 200, 0, 0, 1, $4, 6, 1, 1, 0, 0)",
+            3309000100000000000 + nth, terminal, at + timedelta(days=later), nth,
+        )  # fmt: skip
+    await office.night_after(MONDAY + timedelta(days=2))
+    assert await office.pool.fetchval(f"select count(*) from {office.schema}.outbox") == 0
+    await office.night_after(MONDAY + timedelta(days=4))
+    assert (await office.told(MONDAY + timedelta(days=4), TERMINALS)).missing == 2
+    await office.receive(TERMINALS, MONDAY, line(f"{terminal}/{MONDAY}", 400))
+    await office.night_after(MONDAY + timedelta(days=5))
+    told = await office.told(MONDAY + timedelta(days=5), TERMINALS)
+    assert (told.missing, told.missing_since) == (1, MONDAY + timedelta(days=1))
+
+
+async def test_a_day_that_is_not_reconciled_waits_for_all_to_see(office: Office) -> None:
+    await office.night_after(MONDAY)
+    office.waited.clear()
+
+    def halted() -> None:
+        raise Outage("the books drift")
+
+    reconciler = office.reconciler(may_move=halted)
+    for later in (1, 2):
+        with pytest.raises(Outage):
+            await office.night_after(MONDAY + timedelta(days=later), reconciler)
+    assert office.waited == [timedelta(), timedelta(days=1)]
+    office.waited.clear()
+    await office.night_after(MONDAY + timedelta(days=2))
+    assert office.waited == [timedelta(days=1), timedelta()]
 
 
 sides = st.lists(

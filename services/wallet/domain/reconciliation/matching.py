@@ -7,7 +7,7 @@ the city owes to the sender, below nothing what the sender owes to the city.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from libs.kernel import Calendar, value
@@ -104,6 +104,14 @@ class Terms:
         """Whether this may still be on its way: a payment late at night stands in tomorrow's file."""
         return self.day <= _last_day(self.calendar, since, self.transit_days)
 
+    @property
+    def late(self) -> date:
+        """The last day for which a file that has not come is late."""
+        day = self.day
+        while self.young(day):
+            day -= timedelta(days=1)
+        return day
+
     def stale(self, item: Item) -> bool:
         """Whether we have waited too long for anybody to confirm this (Chicago 2008: months posted at once)."""
         return item.unconfirmed and self.day > _last_day(self.calendar, item.since, self.stale_days)
@@ -187,6 +195,9 @@ class Tally:
     stale_fen: int = 0
     oldest: date | None = None
     """The day of the oldest difference that lies in suspense."""
+    missing: int = 0
+    """Days that are in our books and for which no file has come in time; of terminals, each day of each of them."""
+    missing_since: date | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -200,6 +211,7 @@ def tally(
     counts: dict[Class, list[int]] = {}
     stale = stale_fen = 0
     oldest: date | None = None
+    missing: set[date] = set()
     for item in items:
         parts = classes_of(item, terms)
         for one, fen in parts.items():
@@ -208,6 +220,8 @@ def tally(
             count[1] += fen
         if IN_SUSPENSE & parts.keys():
             oldest = min(oldest or item.since, item.since)
+        if Class.FILE_MISSING in parts:
+            missing.add(item.since)
         if terms.stale(item):
             stale, stale_fen = stale + 1, stale_fen + item.fen
     return Tally(
@@ -219,4 +233,6 @@ def tally(
         stale=stale,
         stale_fen=stale_fen,
         oldest=oldest,
+        missing=len(missing),
+        missing_since=min(missing, default=None),
     )
