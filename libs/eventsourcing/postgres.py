@@ -283,24 +283,18 @@ class PostgresStore:
         return dict(await self._ask(f"select shard, sequence from {self._schema}.relayed"))
 
     async def mark(self, moved: Mapping[int, tuple[int, int]]) -> bool:
-        async def move(connection: Connection) -> bool:
-            async with connection.transaction():
-                done = await connection.fetch(
-                    f"update {self._schema}.relayed r set sequence = m.new "
-                    f"from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new), {_NO_HURRY} "
-                    f"where r.shard = m.shard and r.sequence = m.old returning r.shard",
-                    list(moved),
-                    [old for old, _ in moved.values()],
-                    [new for _, new in moved.values()],
-                )
-                if len(done) < len(moved):
-                    raise _Overtaken
-            return True
-
-        try:
-            return await self._with(move)
-        except _Overtaken:
-            return False
+        """In one round trip: those that stand where they were seen are locked, and move if they are all."""
+        done = await self._ask(
+            f"with m as (select * from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new)), "
+            f"held as (select r.shard from {self._schema}.relayed r join m on r.shard = m.shard "
+            f"and r.sequence = m.old order by r.shard for update of r) "
+            f"update {self._schema}.relayed r set sequence = m.new from m, {_NO_HURRY} "
+            f"where r.shard = m.shard and (select count(*) from held) = cardinality($1) returning r.shard",
+            list(moved),
+            [old for old, _ in moved.values()],
+            [new for _, new in moved.values()],
+        )
+        return len(done) == len(moved)
 
     def on_append(self, wake: Callable[[], None]) -> None:
         self._bell.add(wake)
@@ -321,10 +315,6 @@ class PostgresStore:
                 return await work(connection)
         except (*LOST, *FULL) as away:
             raise Outage(f"the event store does not answer: {away}") from away
-
-
-class _Overtaken(Exception):
-    """Another relay has moved this mark."""
 
 
 def arguments_of(batch: Sequence[Append], now: datetime) -> list[Any]:

@@ -18,6 +18,8 @@ from libs.messaging.readmodel import Change, MemoryRows, within_reach, write
 Origin = tuple[str, int]
 """A service and one of its shards: the stretch of road on which messages keep their order."""
 
+NOTHING_SEEN: Mapping[Origin, int] = {}
+
 
 class Overtaken(Exception):
     """Another reader of the same name has moved on from where this one stood; it must look again and start over."""
@@ -46,14 +48,17 @@ class Memory:
 class Page(Protocol):
     """One transaction: the changes of read models and what is remembered of them are written together or not at all."""
 
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write changes; after an error the page is good for nothing more, and is to be left with it."""
+
     async def project(self, changes: Sequence[Change]) -> None:
         """Write the changes of one key; an error undoes these alone and is raised."""
 
-    async def move(self, positions: Mapping[Slot, tuple[int, int]]) -> None:
-        """Move positions from `(old, new)`. Raises Overtaken if one no longer stands at its old value."""
+    async def move(self, positions: Mapping[Slot, tuple[int, int]], seen: Mapping[Origin, int] = NOTHING_SEEN) -> None:
+        """Move positions from `(old, new)`. Raises Overtaken if one no longer stands at its old value.
 
-    async def see(self, seen: Mapping[Origin, int]) -> None:
-        """Remember the last sequence handled of each origin, and forget what waited up to there."""
+        Remember the last sequence handled of each origin, and forget what waited up to there.
+        """
 
     async def hold(self, letters: Sequence[Letter]) -> None:
         """Keep letters that came before their turn."""
@@ -112,16 +117,17 @@ class _MemoryPage:
         self._aside: list[tuple[str, Letter, str]] = []
         self._done: set[int] = set()
 
+    async def write(self, changes: Sequence[Change]) -> None:
+        self._changes += changes
+
     async def project(self, changes: Sequence[Change]) -> None:
         self._changes += changes
 
-    async def move(self, positions: Mapping[Slot, tuple[int, int]]) -> None:
+    async def move(self, positions: Mapping[Slot, tuple[int, int]], seen: Mapping[Origin, int] = NOTHING_SEEN) -> None:
         for slot, (old, new) in positions.items():
             if self._memory.positions.get(slot, 0) != old:
                 raise Overtaken
             self._positions[slot] = new
-
-    async def see(self, seen: Mapping[Origin, int]) -> None:
         self._seen |= seen
 
     async def hold(self, letters: Sequence[Letter]) -> None:
@@ -164,6 +170,32 @@ create table {schema}.reader_parked (
     reader text not null, nth bigint generated always as identity primary key, key text not null,
     letter text not null, error text not null
 );
+"""
+
+# In one round trip, and in this order: who moves a position first keeps all others of the same name from the rest.
+MOVE = """
+with begun as (
+    insert into {s}.reader_position select :r, * from
+        unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[]))
+    on conflict (reader, topic, partition) do update set next = excluded.next where reader_position.next = 0
+    returning 1
+), moved as (
+    update {s}.reader_position p set next = m.new
+    from unnest(cast(:d as text[]), cast(:e as smallint[]), cast(:f as bigint[]), cast(:g as bigint[]))
+        as m(topic, partition, new, old)
+    where p.reader = :r and p.topic = m.topic and p.partition = m.partition and p.next = m.old
+    returning 1
+), sighting as (
+    select * from unnest(cast(:h as text[]), cast(:i as smallint[]), cast(:j as bigint[]))
+        as s(service, shard, sequence)
+), seen as (
+    insert into {s}.reader_seen select :r, * from sighting
+    on conflict (reader, service, shard) do update set sequence = excluded.sequence
+), turned as (
+    delete from {s}.reader_waiting w using sighting s
+    where w.reader = :r and w.service = s.service and w.shard = s.shard and w.sequence <= s.sequence
+)
+select (select count(*) from begun) + (select count(*) from moved)
 """
 
 
@@ -225,49 +257,23 @@ class _PostgresPage:
     def __init__(self, connection: AsyncConnection, ask: _Asker) -> None:
         self._connection, self._ask = connection, ask
 
+    async def write(self, changes: Sequence[Change]) -> None:
+        async with within_reach("the read models"):
+            await write(self._connection, changes)
+
     async def project(self, changes: Sequence[Change]) -> None:
         async with within_reach("the read models"), self._connection.begin_nested():
             await write(self._connection, changes)
 
-    async def move(self, positions: Mapping[Slot, tuple[int, int]]) -> None:
+    async def move(self, positions: Mapping[Slot, tuple[int, int]], seen: Mapping[Origin, int] = NOTHING_SEEN) -> None:
         begun = [(*slot, new) for slot, (old, new) in positions.items() if old == 0]
         moved = [(*slot, new, old) for slot, (old, new) in positions.items() if old != 0]
-        done: list[Any] = []
-        if begun:
-            done += await self._ask(
-                "insert into {s}.reader_position select :r, * from "
-                "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) "
-                "on conflict (reader, topic, partition) do update set next = excluded.next "
-                "where reader_position.next = 0",
-                **_columns("abc", begun),
-            )
-        if moved:
-            done += await self._ask(
-                "update {s}.reader_position p set next = m.new "
-                "from unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[]), cast(:d as bigint[])) "
-                "as m(topic, partition, new, old) where p.reader = :r "
-                "and p.topic = m.topic and p.partition = m.partition and p.next = m.old",
-                **_columns("abcd", moved),
-            )
-        if len(done) < len(positions):
+        sightings = [(*origin, sequence) for origin, sequence in seen.items()]
+        ((done,),) = await self._ask(
+            MOVE, **_columns("abc", begun), **_columns("defg", moved), **_columns("hij", sightings)
+        )
+        if done < len(positions):
             raise Overtaken
-
-    async def see(self, seen: Mapping[Origin, int]) -> None:
-        if not seen:
-            return
-        rows = _columns("abc", [(*origin, sequence) for origin, sequence in seen.items()])
-        await self._ask(
-            "insert into {s}.reader_seen select :r, * from "
-            "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) "
-            "on conflict (reader, service, shard) do update set sequence = excluded.sequence",
-            **rows,
-        )
-        await self._ask(
-            "delete from {s}.reader_waiting w using "
-            "unnest(cast(:a as text[]), cast(:b as smallint[]), cast(:c as bigint[])) as s(service, shard, sequence) "
-            "where w.reader = :r and w.service = s.service and w.shard = s.shard and w.sequence <= s.sequence",
-            **rows,
-        )
 
     async def hold(self, letters: Sequence[Letter]) -> None:
         for letter in letters:
@@ -295,7 +301,7 @@ class _PostgresPage:
 
 
 def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return {name: [row[nth] for row in rows] for nth, name in enumerate(names)}
 
 
 def folded(letter: Letter) -> str:

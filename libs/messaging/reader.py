@@ -1,7 +1,8 @@
 """The one consumer of the house: in order per key, twice is once, early waits, poison is put aside alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from libs.kernel.outages import Outage
@@ -42,6 +43,10 @@ class _Batch:
     aside: dict[str, list[tuple[Letter, str]]] = field(default_factory=dict)
     reacted: set[str] = field(default_factory=set)
     passed: int = 0
+
+
+class _Unwritten(Exception):
+    """A batch could not be projected as a whole, and its page has been torn out."""
 
 
 class Reader:
@@ -101,14 +106,7 @@ class Reader:
         for interruption in await asyncio.gather(*handling, return_exceptions=True):
             if interruption is not None:
                 raise interruption  # Only now: no reaction goes on behind the back of the next try.
-        async with self._notebook.page(self.name) as page:
-            await page.move(batch.positions)
-            await self._write(page, batch)
-            for key, aside in batch.aside.items():
-                for letter, error in aside:
-                    await page.park(key, letter, error)
-            await page.see(batch.seen)
-            await page.hold(batch.held)
+        await self._write_down(batch)
         self._remember(memory, batch)
         return len(letters)
 
@@ -200,16 +198,34 @@ class Reader:
                 return ""
         raise AssertionError("unreachable")
 
-    async def _write(self, page: Page, batch: _Batch) -> None:
+    async def _write_down(self, batch: _Batch) -> None:
         """Project the whole batch at once; only if that fails, letter by letter, to find out whose fault it is."""
         try:
+            async with self._page(batch) as page:
+                await self._write(page, batch)
+        except _Unwritten:
+            async with self._page(batch) as page:
+                for key, work in batch.work.items():
+                    await self._write_one_by_one(page, key, work, batch)
+
+    @asynccontextmanager
+    async def _page(self, batch: _Batch) -> AsyncIterator[Page]:
+        async with self._notebook.page(self.name) as page:
+            await page.move(batch.positions, batch.seen)
+            yield page
+            for key, aside in batch.aside.items():
+                for letter, error in aside:
+                    await page.park(key, letter, error)
+            await page.hold(batch.held)
+
+    async def _write(self, page: Page, batch: _Batch) -> None:
+        try:
             letters = (letter for work in batch.work.values() for letter in work)
-            await page.project([change for letter in letters for change in self._changes(letter)])
+            await page.write([change for letter in letters for change in self._changes(letter)])
         except Outage:
             raise
-        except Exception:
-            for key, work in batch.work.items():
-                await self._write_one_by_one(page, key, work, batch)
+        except Exception as fault:
+            raise _Unwritten from fault
 
     async def _write_one_by_one(self, page: Page, key: str, work: list[Letter], batch: _Batch) -> None:
         for nth, letter in enumerate(work):

@@ -22,8 +22,7 @@ class NotebookContract:
 
     async def test_a_page_is_remembered_when_it_is_left(self, notebook: Notebook) -> None:
         async with notebook.page("a") as page:
-            await page.move({HERE: (0, 5)})
-            await page.see({("toy", 0): 2})
+            await page.move({HERE: (0, 5)}, {("toy", 0): 2})
             await page.hold([letter(4), letter(5)])
             await page.park("k", letter(2), "poison")
         memory = await notebook.load("a")
@@ -33,8 +32,7 @@ class NotebookContract:
     async def test_a_page_that_is_torn_out_leaves_nothing(self, notebook: Notebook) -> None:
         async def fill_and_tear() -> None:
             async with notebook.page("a") as page:
-                await page.move({HERE: (0, 5)})
-                await page.see({("toy", 0): 2})
+                await page.move({HERE: (0, 5)}, {("toy", 0): 2})
                 await page.hold([letter(4)])
                 await page.park("k", letter(2), "poison")
                 raise RuntimeError("power cut")
@@ -48,7 +46,7 @@ class NotebookContract:
         async with notebook.page("a") as page:
             await page.hold([letter(3), letter(4), letter(6), letter(3, shard=1)])
         async with notebook.page("a") as page:
-            await page.see({("toy", 0): 4})
+            await page.move({}, {("toy", 0): 4})
         waiting = (await notebook.load("a")).waiting
         assert {origin: [*held] for origin, held in waiting.items() if held} == {("toy", 0): [6], ("toy", 1): [3]}
 

@@ -168,9 +168,8 @@ async def _step_position_first(self: Reader) -> int:
         return 0
     batch = self._sorted(letters, memory, here)
     async with self._notebook.page(self.name) as page:
-        await page.move(batch.positions)
+        await page.move(batch.positions, batch.seen)
         await self._write(page, batch)
-        await page.see(batch.seen)
         await page.hold(batch.held)
     self._remember(memory, batch)
     await asyncio.gather(*(self._handle(key, work, memory, batch) for key, work in batch.work.items()))

@@ -561,7 +561,7 @@ async def test_a_notebook_whose_connection_is_cut_is_an_outage(
             pid = (await page._ask("select pg_backend_pid()"))[0][0]
             await pool.execute("select pg_terminate_backend($1)", pid)
             await asyncio.sleep(0.02)
-            await page.see({("toy", 0): 1})
+            await page.move({}, {("toy", 0): 1})
 
     with pytest.raises(Outage):
         await cut_off()
