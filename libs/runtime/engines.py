@@ -156,7 +156,7 @@ def _engine(dsn: str) -> AsyncEngine:
         max_overflow=0,  # A connection beyond the pool is closed after one use.
         pool_use_lifo=True,  # Few do the work, and the others are not even opened.
         pool_timeout=5,
-        connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": DERIVED},
+        connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": DERIVED | BY_INDEX},
     )
 
 

@@ -9,7 +9,19 @@ import pytest
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.messaging.readmodel import SET_MIN, Add, Cap, Change, Drop, MemoryRows, PostgresRows, Put, Rows, write
+from libs.messaging.readmodel import (
+    COPY_MIN,
+    SET_MIN,
+    Add,
+    Cap,
+    Change,
+    Drop,
+    MemoryRows,
+    PostgresRows,
+    Put,
+    Rows,
+    write,
+)
 from libs.testing.clocks import NOON
 from libs.testing.schemas import own_schema
 
@@ -188,3 +200,20 @@ async def test_many_rows_that_are_added_twice_are_there_once(books: Books) -> No
     await books.write(added)
     await books.write(added)
     assert len(await books.rows.many(SEEN, "id")) == SET_MIN
+
+
+async def test_a_crowd_of_new_rows_is_added_once_also_if_some_of_them_were_there(books: Books) -> None:
+    crowd = [Add(SEEN, {"id": f"m{n}"}) for n in range(COPY_MIN * 2)]
+    await books.write(crowd[:COPY_MIN])
+    await books.write(crowd)
+    await books.write(crowd)
+    assert len(await books.rows.many(SEEN, "id", 1_000)) == COPY_MIN * 2
+
+
+async def test_a_crowd_of_new_rows_goes_with_the_page_that_is_given_up(pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+    async with own_schema(pool, "rows", lambda schema: DDL.replace("{schema}", schema)) as schema:
+        translated = engine.execution_options(schema_translate_map={None: schema})
+        async with translated.connect() as connection, connection.begin() as page:
+            await write(connection, [Add(SEEN, {"id": f"m{n}"}) for n in range(COPY_MIN)])
+            await page.rollback()
+        assert await PostgresRows(engine, schema).many(SEEN, "id") == []
