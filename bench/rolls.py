@@ -30,6 +30,9 @@ _DRAWN = (
     "|| upper(substr(md5(n::text), 3, 15))"
 )
 """Sixteen characters that lie among those of true ids, wherever these begin."""
+_BY_CHANCE = ("identity.fact_stream_version_key", "issuance.fact_stream_version_key", "identity.command_pkey",
+              "issuance.command_pkey", "vault.data_key_pkey", "vault.claim_pkey")  # fmt: skip
+_FILLED_PERCENT = 70  # What is left of a page when rows have long come in no order.
 
 
 async def into_a_filled_register(ground: Ground) -> Findings:
@@ -142,34 +145,41 @@ def _peak_kb(pid: int) -> int:
 async def _fill(dsn: str, persons: int) -> None:
     """A register that has long been in use: whatever is looked up by a key that chance has made.
 
-    Outboxes stay empty: they only grow at their ends, and readers would have to be taught what they have read.
+    Outboxes stay empty: they only grow at their ends, and readers would have to be taught what they have read. Rows
+    come in the order of their keys, and leave as much room on each page as rows that come in no order.
     """
     if not persons:
         return
     connection = await asyncpg.connect(dsn)
-    numbered = "from generate_series(0, $1::bigint - 1) n"
-    drawn = f"'330900-' || {_DRAWN}"
     try:
+        for index in _BY_CHANCE:
+            await connection.execute(f"alter index {index} set (fillfactor = {_FILLED_PERCENT})")
+        await connection.execute("set work_mem = '256MB'")
+        await connection.execute(
+            f"create temp table held as select row_number() over (order by id) - 1 as n, id "
+            f"from (select '330900-' || {_DRAWN} as id from generate_series(1, $1::bigint) n) ids",
+            persons,
+        )
         for schema, category, name, facts in (
             ("identity", "person", "person-registered", 4), ("issuance", "holding", "card-ordered", 1),
         ):  # fmt: skip
-            stream, said = f"'{category}-' || {drawn}", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
+            stream, said = f"'{category}-' || id", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
             await connection.execute(
                 f"insert into {schema}.fact select n % 64, (n / 64) * {facts} + v, {stream}, v, '{name}', {said}, "
-                f"'{{}}', now(), now() {numbered}, generate_series(1, {facts}) v",
-                persons,
+                f"'{{}}', now(), now() from held, generate_series(1, {facts}) v"
             )
             await connection.execute(
                 f"insert into {schema}.command select md5('{schema}' || n)::uuid, {stream}, {facts}, '', '', now() "
-                f"{numbered}",
-                persons,
+                f"from held order by 1"
             )
+        await connection.execute("insert into vault.data_key select id, 'v1.x.' || md5(n::text), now() from held")
         await connection.execute(
-            f"insert into vault.data_key select {drawn}, 'v1.x.' || md5(n::text), now() {numbered}", persons
+            "insert into vault.claim select 'document', decode(md5('a' || n) || md5('b' || n), 'hex'), id from held "
+            "order by 2"
         )
-        await connection.execute(
-            "insert into vault.claim select 'document', decode(md5('a' || n) || md5('b' || n), 'hex'), "
-            f"{drawn} {numbered}", persons)  # fmt: skip
+        for index in _BY_CHANCE:
+            await connection.execute(f"alter index {index} reset (fillfactor)")
+        await connection.execute("drop table held")
         await connection.execute("vacuum analyze")
         await connection.execute("checkpoint")
     finally:
