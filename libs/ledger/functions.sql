@@ -71,11 +71,13 @@ begin
                  as asks(command, account, amount_fen, held_fen, least_fen, most_fen, in_use)
             cross join lateral (
                 select coalesce((select f.balance_fen from {schema}.folded f where f.account = asks.account), 0)
-                       + coalesce(sum(p.amount_fen), 0)::bigint as balance_fen,
+                       + coalesce(sum(above.amount_fen), 0)::bigint as balance_fen,
                        coalesce((select f.held_fen from {schema}.folded f where f.account = asks.account), 0)
-                       + coalesce(sum(p.held_fen), 0)::bigint as held_fen
-                from {schema}.fold_mark m join {schema}.posting p
-                    on p.account = asks.account and p.shard = m.shard and p.position > m.position
+                       + coalesce(sum(above.held_fen), 0)::bigint as held_fen
+                from {schema}.fold_mark m cross join lateral (
+                    select sum(p.amount_fen) as amount_fen, sum(p.held_fen) as held_fen from {schema}.posting p
+                    where p.account = asks.account and p.shard = m.shard and p.position > m.position
+                ) above
             ) kept
             where (good is null or asks.command = any(good)) and asks.in_use is null
         ) j where j.why is not null

@@ -46,7 +46,7 @@ async def schemas(pool: asyncpg.Pool) -> AsyncIterator[tuple[str, str]]:
         yield first, second
 
 
-async def _seen(pool: asyncpg.Pool, schema: str) -> Mapping[str, object]:
+async def _seen(pool: asyncpg.Pool, schema: str) -> Mapping[str, list[tuple[object, ...]]]:
     """Everything that a day leaves behind: facts, entries, what was told, and the register."""
     asked = {
         "facts": "select stream, version, name, data from {s}.fact order by 1, 2",
