@@ -166,7 +166,7 @@ async def _fill(dsn: str, persons: int) -> None:
             stream, said = f"'{category}-' || id", "'{\"filled\": \"' || repeat('x', 300) || '\"}'"
             await connection.execute(
                 f"insert into {schema}.fact select n % 64, (n / 64) * {facts} + v, {stream}, v, '{name}', {said}, "
-                f"'{{}}', now(), now() from held, generate_series(1, {facts}) v"
+                f"'{{}}', now(), now() from (select n, id, generate_series(1, {facts}) as v from held) each_"
             )
             await connection.execute(
                 f"insert into {schema}.command select md5('{schema}' || n)::uuid, {stream}, {facts}, '', '', now() "
