@@ -73,7 +73,7 @@ class Courier:
         if contact is None:
             await self._record(notice_id, due, lambda at: AwaitHolder(notice_id=notice_id, at=at))
             return
-        language, text = self._texts.write(errand, contact.language)
+        language, text = self._texts.write(errand, contact.language, contact.programme)
         letter = Letter(person_id=contact.person_id, to=contact.mobile, language=language, text=text)
         begun = await self._record(
             notice_id, due, lambda at: BeginSending(notice_id=notice_id, letter=letter, run=due.id, at=at)

@@ -42,11 +42,12 @@ class Sms(Protocol):
 
 @value
 class Contact:
-    """How a person wants to be told things."""
+    """How a person wants to be told things; `programme` is the one of the holding, empty where nobody has told it."""
 
     person_id: PersonId
     mobile: Sealed
     language: str
+    programme: str = ""
 
 
 class Contacts(Protocol):
@@ -62,5 +63,5 @@ class Contacts(Protocol):
 class Texts(Protocol):
     """The city's words."""
 
-    def write(self, errand: Errand, language: str) -> tuple[str, str]:
-        """The language that is used – this one, if the city has it – and the text."""
+    def write(self, errand: Errand, language: str, programme: str) -> tuple[str, str]:
+        """The language that is used – this one, if the city has it – and the text, which calls the card by its name."""

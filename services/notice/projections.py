@@ -12,13 +12,19 @@ from libs.messaging.contract import Contract
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change, Drop, Put
 from services.identity.contracts import ContactGiven, PersonErased, PersonsMerged, PersonsParted
-from services.ids import holding_id
+from services.ids import HoldingId, PersonId, holding_id
 from services.issuance.contracts import ApplicationSubmitted, CardActivated, CardApproved
 from services.notice.domain.commands import TellHolder
 
 _tables = MetaData()
 
-HOLDER = Table("holder", _tables, Column("holding_id", Text, primary_key=True), Column("person_id", Text))
+HOLDER = Table(
+    "holder",
+    _tables,
+    Column("holding_id", Text, primary_key=True),
+    Column("person_id", Text),
+    Column("programme", Text),
+)
 CONTACT = Table(
     "contact",
     _tables,
@@ -60,15 +66,18 @@ def projection(
             case PersonsMerged():
                 for entry in told.merged:
                     for programme in told.programmes:
-                        row = {"holding_id": holding_id(entry, programme), "person_id": told.person_id}
-                        yield Put(HOLDER, row)
+                        yield _holder(holding_id(entry, programme), told.person_id, programme)
             case PersonsParted():
                 for entry in told.parted:
                     for programme in told.programmes:
-                        yield Put(HOLDER, {"holding_id": holding_id(entry, programme), "person_id": told.parted[0]})
+                        yield _holder(holding_id(entry, programme), told.parted[0], programme)
             case ApplicationSubmitted() | CardApproved() | CardActivated():
-                yield Put(HOLDER, {"holding_id": told.holding_id, "person_id": told.person_id})
+                yield _holder(told.holding_id, told.person_id, told.programme)
         for wanted in whenever[type(told)](told) if type(told) in whenever else ():
             yield Put(NOTICE, {"notice_id": wanted.notice_id, "holding_id": wanted.holding_id, "at": wanted.at})
 
     return project
+
+
+def _holder(holding: HoldingId, person: PersonId, programme: str) -> Put:
+    return Put(HOLDER, {"holding_id": holding, "person_id": person, "programme": programme})

@@ -36,6 +36,7 @@ departments:
   harbour: {title: {zh: 港务局, en: Harbour Office}, facts: [sails]}
 words:
   fact: {sails: {zh: 出海登记, en: goes to sea}}
+  programme: {isle-pass: {zh: 仙岛通, en: Isle Pass}}
 """
 PROGRAMME = """\
 title: {zh: 仙岛通, en: Isle Pass}

@@ -1,6 +1,7 @@
 """How a holder is reached: what identity and issuance have told us, opened by the vault."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from libs.eventsourcing.lanes import Together
 from libs.kernel import Sealed
@@ -26,6 +27,7 @@ class KnownContacts:
         """All who are asked for at the same time, with two questions."""
         holders = await self._rows.among(HOLDER, "holding_id", holdings)
         person_of = {row["holding_id"]: row["person_id"] for row in holders}
+        programme_of = {row["holding_id"]: row["programme"] or "" for row in holders}
         contacts = await self._rows.among(CONTACT, "person_id", list(set(person_of.values())))
         contact_of = {
             row["person_id"]: Contact(
@@ -33,7 +35,8 @@ class KnownContacts:
             )
             for row in contacts
         }
-        return [contact_of.get(person_of.get(holding, "")) for holding in holdings]
+        found = [(holding, contact_of.get(person_of.get(holding, ""))) for holding in holdings]
+        return [contact and replace(contact, programme=programme_of[holding]) for holding, contact in found]
 
     async def number(self, letter: Letter) -> str | None:
         try:

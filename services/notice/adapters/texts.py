@@ -11,7 +11,9 @@ from libs.runtime.citypack import CityPack, CityPacks, PackUnfit
 from services.notice.domain.events import Step
 from services.notice.domain.state import Errand
 
-_ALWAYS = frozenset({"at"})
+_ALWAYS = frozenset({"at", "card"})
+_ANY_CARD = "card"
+"""What a card is called whose programme was never told here."""
 _NAMED_BESIDES: Mapping[Step, frozenset[str]] = {
     Step.SUPPLEMENT_ASKED: frozenset({"reason", "until"}),
     Step.APPLICATION_REJECTED: frozenset({"reason"}),
@@ -34,7 +36,7 @@ class PackTexts:
             if faults := list(_faults(pack)):
                 raise PackUnfit(f"{pack.name}: notices.yaml: {'; '.join(faults)}")
 
-    def write(self, errand: Errand, language: str) -> tuple[str, str]:
+    def write(self, errand: Errand, language: str, programme: str = "") -> tuple[str, str]:
         """The text in this language, or in the city's first one if it does not speak this."""
         pack = self._packs[city_of(errand.holding_id)]
         spoken = _languages(pack)
@@ -42,6 +44,7 @@ class PackTexts:
         details = errand.details
         text: str = pack.files["notices"][errand.step][language].format(
             at=local(errand.at, language),
+            card=pack.named("programme", programme or _ANY_CARD)[language if language == "zh" else "en"],
             outlet=_outlet(pack, details.outlet, language),
             until=details.until and local(details.until, language),
             reason=details.reason,
@@ -75,6 +78,9 @@ def _faults(pack: CityPack) -> Iterator[str]:
     if not isinstance(texts, dict):
         yield "the file is missing or empty"
         return
+    for programme in pack.programmes:
+        if programme in tuple(pack.named("programme", programme)[language] for language in ("zh", "en")):
+            yield f"{programme} has no name; add it in zh and en to `words` of kind programme in city.yaml"
     for unknown in texts.keys() - set(Step):
         yield f"{unknown} is no step that anybody is told of"
     for step in Step:

@@ -11,6 +11,7 @@ from libs.eventsourcing.desk import Order
 from libs.kernel import Outage, OutcomeUnknown
 from libs.kernel.ids import derived
 from services.identity.contracts import PersonErased
+from services.ids import card_id, holding_id
 from services.notice.adapters.sms import MemorySms
 from services.notice.domain.commands import CarryOut, ResolveDoubt
 from services.notice.domain.state import Failed, Sending, Told, Uncertain, WaitingForHolder, Wanted
@@ -51,6 +52,20 @@ async def test_she_is_told_in_her_language(city: City) -> None:
     assert isinstance(city.sms, MemorySms)
     [(_, text)] = city.sms.sent.values()
     assert "reported lost by telephone at 09:00 on 8 October and is stopped until 24:00 on 15 October" in text
+
+
+@pytest.mark.requirement("R111")
+async def test_the_holder_of_a_passport_is_told_in_her_language_what_her_card_is_called(city: City) -> None:
+    holding = holding_id(LI, "foreign-talent-card")
+    await city.say_who_li_is("en")
+    await city.say(applied.model_copy(update={"holding_id": holding, "programme": "foreign-talent-card"}))
+    await city.read()
+    await city.say(arrived.model_copy(update={"holding_id": holding, "card_id": card_id(holding, 1)}))
+    await city.settle()
+    assert isinstance(city.sms, MemorySms)
+    [(_, text)] = city.sms.sent.values()
+    assert "Your foreign talent card is ready at" in text
+    assert [told["language"] for told in await city.told()] == ["en"]
 
 
 async def test_a_language_that_the_city_does_not_speak_becomes_its_first(city: City) -> None:

@@ -40,7 +40,9 @@ def changes(*told: Contract) -> list[Change]:
 async def test_whoever_applies_or_holds_a_card_is_known_as_its_holder(city: City) -> None:
     for told in (applied, approved, activated):
         city.rows.write(changes(told))
-        assert await city.rows.one(HOLDER, holding_id=HOLDING) == {"holding_id": HOLDING, "person_id": LI}
+        assert await city.rows.one(HOLDER, holding_id=HOLDING) == {
+            "holding_id": HOLDING, "person_id": LI, "programme": "citizen-card",
+        }  # fmt: skip
 
 
 async def test_the_latest_contact_holds_until_its_person_is_erased(city: City) -> None:
@@ -48,7 +50,9 @@ async def test_the_latest_contact_holds_until_its_person_is_erased(city: City) -
     city.rows.write(changes(applied))
     assert await contacts.of(HOLDING) is None
     city.rows.write(changes(given, given_anew))
-    assert await contacts.of(HOLDING) == Contact(person_id=LI, mobile=Sealed(box="v1.k.second"), language="en")
+    assert await contacts.of(HOLDING) == Contact(
+        person_id=LI, mobile=Sealed(box="v1.k.second"), language="en", programme="citizen-card"
+    )
     city.rows.write(changes(erased))
     assert await contacts.of(HOLDING) is None
 

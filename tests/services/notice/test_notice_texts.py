@@ -31,10 +31,43 @@ def errand(step: Step, city: str = "330900", outlet: str = "zs-hall") -> Errand:
 @pytest.mark.parametrize("step", list(Step))
 @pytest.mark.parametrize("pack", list(PACKS), ids=lambda pack: pack.name)
 def test_every_step_can_be_told(pack: CityPack, step: Step, language: str) -> None:
-    used, text = PackTexts(PACKS).write(errand(step, pack.code), language)
-    assert used == language
-    assert not {"{", "}", "None"} & set(text.split())
-    assert 20 < len(text) < 400
+    for programme in (*pack.programmes, ""):
+        used, text = PackTexts(PACKS).write(errand(step, pack.code), language, programme)
+        assert used == language
+        assert not {"{", "}", "None"} & set(text.split())
+        assert 20 < len(text) < 400
+
+
+@pytest.mark.requirement("R111")
+@pytest.mark.parametrize(
+    ("city", "programme", "zh", "en"),
+    [
+        ("320200", "resident-id", "您的居民身份证已到", "Your resident ID card is ready at"),
+        ("320200", "residence-permit", "您的居住证已到", "Your residence permit is ready at"),
+        ("320200", "social-security-card", "您的社会保障卡已到", "Your social security card is ready at"),
+        ("330100", "foreign-talent-card", "您的外国人才卡已到", "Your foreign talent card is ready at"),
+        ("330900", "", "您的卡片已到", "Your card is ready at"),
+    ],
+)
+def test_a_text_calls_the_card_by_the_name_of_its_programme(city: str, programme: str, zh: str, en: str) -> None:
+    texts = PackTexts(PACKS)
+    assert zh in texts.write(errand(Step.CARD_ARRIVED, city), "zh", programme)[1]
+    assert en in texts.write(errand(Step.CARD_ARRIVED, city), "en", programme)[1]
+
+
+@pytest.mark.parametrize("pack", list(PACKS), ids=lambda pack: pack.name)
+def test_no_text_names_a_programme_that_may_be_another_one(pack: CityPack) -> None:
+    names = {pack.named("programme", one)[language] for one in pack.programmes for language in ("zh", "en")}
+    for step, said in pack.files["notices"].items():
+        for text in said.values():
+            body = text.partition("】")[2] or text.partition("]")[2]
+            assert not [name for name in names if name in body], step
+
+
+def test_a_programme_without_a_name_is_a_fault_of_the_pack() -> None:
+    pack = replace(PACKS["330900"], words={})
+    with pytest.raises(PackUnfit, match="citizen-card has no name; add it in zh and en"):
+        PackTexts(CityPacks([pack]))
 
 
 def test_an_outlet_bears_its_name_in_the_language_of_the_text() -> None:
