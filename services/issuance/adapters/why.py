@@ -1,8 +1,8 @@
-"""Why a card is ready by that day, costs that much, or is not made: the rules as they were when it was decided."""
+"""Why a card is ready by that day, costs that much, is kept so long, or is not made: the rules as they were then."""
 
 import json
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from libs.eventsourcing.store import Recorded
@@ -15,19 +15,96 @@ from services.issuance.domain.application.events import (
     ApplicationAccepted,
     ApplicationRejected,
     ApplicationSubmitted,
+    ApplicationSupplemented,
+    ApplicationWithdrawn,
+    ReviewAsked,
+    ReviewOverdue,
+    ReviewPassed,
+    ReviewQuestioned,
     ReviewRefused,
+    SupplementAsked,
+    WayChosen,
 )
+from services.issuance.domain.holding.decider import NOT_COLLECTED
 from services.issuance.domain.holding.events import (
     CardActivated,
+    CardApproved,
+    CardArrived,
+    CardCancelled,
     CardDeclined,
+    CardDestroyed,
+    CardExpired,
+    CardHandedOver,
+    CardMailed,
+    CardOrdered,
+    CardProduced,
     CardReplaced,
     CardReserved,
+    CardSentOn,
+    CardSpoiled,
+    CardUnclaimed,
+    CaseClosed,
+    CollectionReminded,
+    FingerprintMismatched,
+    FunctionOpened,
+    FunctionsTurned,
+    HoldingEmptied,
+    HoldingJoined,
+    HoldingLeft,
+    HoldingPassedOn,
+    IssueProposed,
+    PlasticRecalled,
+    ReissueJoined,
+    SeatDeclined,
     VerdictNoted,
 )
 from services.issuance.domain.validity import LONG_TERM
 
 Story = Sequence[tuple[Any, Recorded]]
-About = Literal["deadline", "fee", "refusal", "validity"]
+About = Literal["deadline", "fee", "refusal", "validity", "supplement", "review", "collection"]
+
+EXPLAINED: Mapping[type, tuple[About, ...]] = {
+    ApplicationAccepted: ("deadline", "fee"),
+    SupplementAsked: ("supplement",),
+    ReviewQuestioned: ("supplement",),
+    ApplicationWithdrawn: ("refusal",),
+    ApplicationRejected: ("refusal",),
+    ReviewAsked: ("review",),
+    ReviewRefused: ("refusal",),
+    CardDeclined: ("refusal",),
+    CardReserved: ("validity",),
+    CardActivated: ("validity",),
+    CardReplaced: ("validity",),
+    CardArrived: ("collection",),
+    CardUnclaimed: ("collection",),
+}
+"""Each fact by which the city grants, refuses, sets a deadline or a price, and what is asked about it.
+
+A fact of an application or a holding stands here, or in one of the two lists below, or the tests fail.
+"""
+
+EXPLAINED_ELSEWHERE: Mapping[type, str] = {
+    VerdictNoted: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why",
+    CardApproved: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why",
+    FunctionsTurned: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why?function=…",
+    CardExpired: "follows from the validity, which is explained with CardReserved, CardActivated and CardReplaced",
+    CardDestroyed: "follows from CardArrived, whose answer names the day",
+    ReviewOverdue: "follows from ReviewAsked",
+    CollectionReminded: "follows from CardArrived",
+    CardSentOn: "changes no deadline: the one of CardArrived stands",
+    PlasticRecalled: "follows from CardDeclined or CardUnclaimed",
+    CardCancelled: "the loss desk, or the department that told of a death or a move, has decided; its fact says so",
+}
+"""Decisions whose explanation stands with the one from which they follow."""
+
+NOTHING_DECIDED: frozenset[type] = frozenset(
+    {
+        ApplicationSubmitted, WayChosen, ApplicationSupplemented, ReviewPassed, CardOrdered, IssueProposed,
+        ReissueJoined, SeatDeclined, CardProduced, CardSpoiled, CardMailed, FingerprintMismatched, CaseClosed,
+        CardHandedOver, FunctionOpened, HoldingPassedOn, HoldingJoined, HoldingLeft, HoldingEmptied,
+    }
+)  # fmt: skip
+"""What somebody asked for, did or found: no grant, refusal, deadline, fee or block of the city."""
 
 
 class NotDecided(Missing):
@@ -48,6 +125,11 @@ def why(about: About, application_id: str, papers: Story, holding: Story, bylaws
             raise NotDecided(about=about)
         return valid
     submitted = next((fact for fact, _ in papers if isinstance(fact, ApplicationSubmitted)), None)
+    if about in ("supplement", "review", "collection"):
+        limit = _limit(about, city, application_id, papers, holding, bylaws) if submitted else None
+        if limit is None:
+            raise NotDecided(about=about)
+        return limit
     found = next(((fact, row) for fact, row in papers if isinstance(fact, ApplicationAccepted)), None)
     if found is None or submitted is None:
         raise NotDecided(about=about)
@@ -68,10 +150,24 @@ def _refused(city: str, application_id: str, papers: Story, holding: Story, byla
     for fact, row in reversed(papers):
         if isinstance(fact, ApplicationRejected):
             said = Said(zh=f"经办人退回：{fact.reason}", en=f"a clerk turned the application down: {fact.reason}")
-            return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=(), at=fact.at)
+            what_to_show = bylaws.ground(
+                city, f"{_programme(papers)}/programme.issuance.documents", fact.at, _edition(row)
+            )
+            return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=_one(what_to_show), at=fact.at)
+        if isinstance(fact, ApplicationWithdrawn):
+            asked = next(
+                (one for one, _ in reversed(papers) if isinstance(one, SupplementAsked | ReviewQuestioned)), None
+            )
+            if asked is None or asked.until != fact.at:
+                return None  # The applicant has taken it back.
+            rule = bylaws.ground(city, f"{_programme(papers)}/{_SUPPLEMENT}", asked.at, _edition(row))
+            said = Said(
+                zh=f"至{_last_day(fact.at).zh}未补交材料，申请视为撤回：{asked.reason}",
+                en=f"withdrawn, nothing came by the end of {_last_day(fact.at).en}: {asked.reason}",
+            )
+            return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=_one(rule), at=fact.at)
         if isinstance(fact, ReviewRefused):
-            programme = next(one.programme for one, _ in papers if isinstance(one, ApplicationSubmitted))
-            rule = bylaws.ground(city, f"{programme}/issuance.applying.review", fact.at, _edition(row))
+            rule = bylaws.ground(city, f"{_programme(papers)}/issuance.applying.review", fact.at, _edition(row))
             said = Said(
                 zh=f"审核机关不同意：{fact.reason}", en=f"the reviewing authority does not agree: {fact.reason}"
             )
@@ -84,6 +180,50 @@ def _refused(city: str, application_id: str, papers: Story, holding: Story, byla
         if isinstance(fact, CardDeclined) and fact.application_id == application_id:
             answer = _declined(city, fact, verdict, bylaws)
     return answer
+
+
+_SUPPLEMENT = "programme.issuance.supplement_days"
+_KEPT = "programme.issuance.kept_days"
+
+
+def _limit(
+    about: About, city: str, application_id: str, papers: Story, holding: Story, bylaws: IssuanceBylaws
+) -> Why | None:
+    """The latest hour that was set for the applicant, another authority or the counter, and the rule that set it."""
+    answer: Why | None = None
+    for fact, row in (*papers, *holding):
+        match fact:
+            case SupplementAsked() | ReviewQuestioned() if about == "supplement":
+                leaf, day = _SUPPLEMENT, _last_day(fact.until)
+                said = Said(
+                    zh=f"请于{day.zh}前补交：{fact.reason}", en=f"to be brought by the end of {day.en}: {fact.reason}"
+                )
+            case ReviewAsked() if about == "review":
+                leaf, day = "issuance.applying.review", _last_day(fact.review_by)
+                said = Said(zh=f"审核机关应于{day.zh}前答复", en=f"the authority should answer by the end of {day.en}")
+            case CardArrived() if about == "collection" and fact.application_id == application_id:
+                leaf, day = _KEPT, _last_day(fact.kept_until)
+                said = Said(zh=f"卡片保管至{day.zh}", en=f"the card is kept to the end of {day.en}")
+            case CardUnclaimed() if about == "collection" and fact.application_id == application_id:
+                leaf, day = _KEPT, _last_day(fact.at)
+                said = Said(
+                    zh=f"卡片保管至{day.zh}，逾期未领取，不再保管",
+                    en=f"the card was kept to the end of {day.en}; nobody collected it, and it is kept no longer",
+                )
+            case _:
+                continue
+        rule = bylaws.ground(city, f"{_programme(papers)}/{leaf}", fact.at, _edition(row))
+        answer = Why(city=city, decision=Decision.DEADLINE, said=said, grounds=_one(rule), at=fact.at)
+    return answer
+
+
+def _programme(papers: Story) -> str:
+    return next(str(one.programme) for one, _ in papers if isinstance(one, ApplicationSubmitted))
+
+
+def _last_day(until: datetime) -> Said:
+    last = shanghai_day(until - timedelta(microseconds=1))
+    return Said(zh=f"{last.year}年{last.month}月{last.day}日", en=f"{last.day} {last:%B} {last.year}")
 
 
 def _valid(city: str, application_id: str, holding: Story, bylaws: IssuanceBylaws) -> Why | None:
@@ -122,6 +262,9 @@ _VALID_BY = {"": "issuance.validity_years", "years": "issuance.validity_years", 
 def _declined(city: str, fact: CardDeclined, verdict: VerdictNoted | None, bylaws: IssuanceBylaws) -> Why:
     """By the verdict, if it was the reason, with the statements of departments that were looked at for it."""
     said = Said(zh=f"不予制卡：{fact.reason}", en=f"no card is made: {fact.reason}")
+    if fact.reason == NOT_COLLECTED and verdict is not None:
+        kept = bylaws.ground(city, f"{verdict.programme}/{_KEPT}", fact.at, verdict.edition)
+        return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=_one(kept), at=fact.at)
     if verdict is None or verdict.because != fact.reason:
         return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=(), at=fact.at)
     grounds = (bylaws.cited(city, verdict.ground, verdict.edition),) if verdict.ground else ()

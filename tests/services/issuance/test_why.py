@@ -1,12 +1,20 @@
 """Whoever asks why is told by which rule: of a deadline, a fee, a refusal."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 
+from libs.kernel.why import told
 from libs.testing.town import Town
+from services.issuance.adapters.why import EXPLAINED, EXPLAINED_ELSEWHERE, NOTHING_DECIDED, NotDecided, why
+from services.issuance.domain.application import events as papers
+from services.issuance.domain.holding import events as cards
+from services.issuance.domain.holding.decider import NOT_COLLECTED
 from tests.platform import AUDITOR, CENTRE, CLERK, HALL, HRSS, PORTRAIT, Open, applied, id_card, registered
+from tests.services.issuance import card_drawer as drawer
 
 STRANGER = {"name": "何远", "mobile": "13800005678", "language": "zh"}
 
@@ -57,7 +65,7 @@ async def test_a_refusal_cites_the_row_that_decided_and_what_is_missing(a_town: 
     assert told["missing"] == judged["missing"] != []
 
 
-async def test_what_a_clerk_turns_down_is_told_in_the_clerk_s_words_and_cites_no_rule(a_town: Town) -> None:
+async def test_what_a_clerk_turns_down_is_told_in_the_clerk_s_words_and_cites_what_is_to_be_shown(a_town: Town) -> None:
     person = await registered(a_town, CLERK, HRSS)
     await a_town.drain()
     papers = {"person_id": person, "programme": "citizen-card", "documents": ["id_card"], "portrait": PORTRAIT}
@@ -67,4 +75,55 @@ async def test_what_a_clerk_turns_down_is_told_in_the_clerk_s_words_and_cites_no
     await a_town.post(CLERK, f"/v1/applications/{paper}/rejections", {"reason": "not the person on the card"})
     told = await a_town.get(CENTRE, path, about="refusal")
     assert told["said"]["en"].endswith("not the person on the card")
-    assert told["grounds"] == []
+    assert rules(told) == ["citizen-card/programme.issuance.documents"]
+    assert told == await a_town.get(CLERK, path, about="refusal"), "one text for clerk and centre"
+
+
+def test_every_fact_of_an_application_or_a_holding_is_explained_or_said_to_be_no_decision() -> None:
+    facts = {*get_args(papers.Event), *get_args(cards.Event)}
+    explained, elsewhere = set(EXPLAINED), set(EXPLAINED_ELSEWHERE)
+    assert explained | elsewhere | NOTHING_DECIDED == facts
+    assert len(explained) + len(elsewhere) + len(NOTHING_DECIDED) == len(facts), "each stands in one list only"
+
+
+UNANSWERED = replace(drawer.withdrawn, reason="no answer in time", at=drawer.supplement_asked.until)
+NEVER_FETCHED = replace(drawer.declined, application_id=drawer.PAPER, reason=NOT_COLLECTED)
+STORIES: dict[type, tuple[Any, ...]] = {
+    papers.ApplicationAccepted: (drawer.accepted,),
+    papers.SupplementAsked: (drawer.supplement_asked,),
+    papers.ReviewQuestioned: (drawer.review_asked, drawer.review_questioned),
+    papers.ApplicationWithdrawn: (drawer.supplement_asked, UNANSWERED),
+    papers.ApplicationRejected: (drawer.rejected,),
+    papers.ReviewAsked: (drawer.review_asked,),
+    papers.ReviewRefused: (drawer.review_asked, drawer.review_refused),
+    cards.CardDeclined: (drawer.entitled, NEVER_FETCHED),
+    cards.CardReserved: (drawer.entitled, replace(drawer.reserved, valid_to=drawer.VALID_TO)),
+    cards.CardActivated: (drawer.entitled, drawer.reserved, drawer.activated),
+    cards.CardReplaced: (
+        drawer.entitled,
+        replace(drawer.next_reserved, application_id=drawer.PAPER),
+        drawer.replaced,
+    ),
+    cards.CardArrived: (drawer.arrived,),
+    cards.CardUnclaimed: (drawer.arrived, drawer.unclaimed),
+}
+
+
+@pytest.mark.parametrize("fact", EXPLAINED, ids=lambda fact: fact.__name__)
+def test_each_decision_has_a_sentence_in_both_languages_and_cites_a_rule(fact: type) -> None:
+    rows = [(one, SimpleNamespace(meta='{"bylaws": "e1"}')) for one in STORIES[fact]]
+    first = (drawer.submitted, rows[0][1])
+    on_paper: Any = [first, *(row for row in rows if type(row[0]) in get_args(papers.Event))]
+    on_cards: Any = [row for row in rows if type(row[0]) in get_args(cards.Event)]
+    for about in EXPLAINED[fact]:
+        answer = why(about, drawer.PAPER, on_paper, on_cards, drawer.BYLAWS)
+        text = told(answer, drawer.BYLAWS.names("330900"))
+        assert text.zh != text.en
+        reviewed = fact in (papers.ReviewAsked, papers.ReviewRefused)
+        assert reviewed or len(answer.grounds) == 1, "Zhoushan asks no other authority, and so has no rule for it"
+
+
+def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> None:
+    story: Any = [(one, SimpleNamespace(meta="{}")) for one in (drawer.submitted, drawer.withdrawn)]
+    with pytest.raises(NotDecided):
+        why("refusal", drawer.PAPER, story, [], drawer.BYLAWS)

@@ -102,6 +102,9 @@ from services.issuance.domain.holding.state import (
     evolve,
 )
 
+NOT_COLLECTED = "the new card was not collected in time"
+"""Why a new card that lay at its outlet too long takes nobody's place."""
+
 
 class NotInHand(Clash):
     """Card {card_id} has not been handed over; it can be activated when it is in its holder's hand."""
@@ -479,7 +482,7 @@ def give_up_waiting(asked: GiveUpWaiting, holding: Holding) -> Sequence[Event]:
                 kind=order.kind,
                 application_id=order.application_id,
                 old_card_id=order.old_card_id,
-                reason="the new card was not collected in time",
+                reason=NOT_COLLECTED,
                 at=until,
             )
             return [unclaimed, _recalled(plastic, asked, until), *([declined] if order.old_card_id else [])]
