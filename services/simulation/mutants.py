@@ -268,7 +268,7 @@ async def _send_before_recording(self: Courier, errand: Any, due: Any) -> None:
     if contact is None:
         await _set_out(self, errand, due)
         return
-    language, text = self._texts.write(errand, contact.language)
+    language, text = self._texts.write(errand, contact.language, contact.programme)
     letter = Note(person_id=contact.person_id, to=contact.mobile, language=language, text=text)
     to = await self._contacts.number(letter)
     outcome = await self._sms.send(errand.notice_id, to or "", text)
