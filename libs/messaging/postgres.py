@@ -13,7 +13,7 @@ from libs.eventsourcing.store import Doorbell
 from libs.kernel.outages import Outage
 from libs.messaging.bus import PARTITIONS, Letter, Slot, partition_of
 from libs.messaging.inlet import Inlet
-from libs.messaging.memory import rung
+from libs.messaging.memory import out_of_step, rung
 from libs.messaging.message import Message
 
 COPY_MIN = 100  # From so many letters on, COPY is worth its further round trips.
@@ -66,7 +66,7 @@ class PostgresBus:
             await connection.copy_records_to_table("letter", schema_name=self._schema, records=letters)
 
     def feed(self, group: str, topics: Sequence[str]) -> "PostgresFeed":
-        return PostgresFeed(self, topics)
+        return PostgresFeed(self, group, topics)
 
     def inlet(self, group: str, inlet: Inlet) -> None:
         return None
@@ -97,8 +97,9 @@ class PostgresBus:
 class PostgresFeed:
     """A reader's view of the table."""
 
-    def __init__(self, bus: PostgresBus, topics: Sequence[str]) -> None:
+    def __init__(self, bus: PostgresBus, group: str, topics: Sequence[str]) -> None:
         self._bus, self._topics = bus, list(topics)
+        self._look_again_s = out_of_step(LOOK_AGAIN_S, group)
         self._slots = frozenset((topic, n) for topic in topics for n in range(PARTITIONS))
         self._rung = asyncio.Event()
         bus.bell.add(self._rung.set)
@@ -119,7 +120,7 @@ class PostgresFeed:
         return [Letter((topic, partition), offset, Message(*message)) for topic, partition, offset, *message in rows]
 
     async def wait(self, timeout_s: float) -> None:
-        await rung(self._rung, min(timeout_s, LOOK_AGAIN_S))
+        await rung(self._rung, min(timeout_s, self._look_again_s))
 
     async def ends(self) -> Mapping[Slot, int]:
         return await self._bus.ends(self._topics)

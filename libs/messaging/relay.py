@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from libs.eventsourcing.store import SHARDS, Store
 from libs.messaging.bus import Bus, Letter, Slot, topic_of
-from libs.messaging.memory import rung
+from libs.messaging.memory import out_of_step, rung
 from libs.messaging.message import Message
 
 BATCH_MAX = 1_000
@@ -42,7 +42,7 @@ class Relay:
 
     async def wait(self) -> None:
         """Return when there may be more to send."""
-        await rung(self._rung, LOOK_AGAIN_S)
+        await rung(self._rung, out_of_step(LOOK_AGAIN_S, self._service))
 
 
 class OutboxFeed:

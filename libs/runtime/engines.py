@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from libs.eventsourcing.durability import refuse_unsafe_settings
 from libs.eventsourcing.postgres import BY_INDEX, PostgresStore
 from libs.ledger.postgres import PostgresLedger
-from libs.messaging.kafka import KafkaBus
+from libs.messaging.bus import Bus
 from libs.messaging.notebook import PostgresNotebook
 from libs.messaging.postgres import PostgresBus
 from libs.messaging.postgres import ddl as bus_ddl
@@ -54,17 +54,18 @@ async def open_platform(settings: Settings, services: list[str]) -> AsyncIterato
         room = room_of(settings)
         await asyncio.to_thread(room.look)
         pool = await stack.enter_async_context(pool_to(dsn))
-        engine = _engine(dsn)
+        engine = engine_to(dsn)
         stack.push_async_callback(engine.dispose)
         async with pool.acquire() as connection:
             await refuse_unsafe_settings(connection)  # type: ignore[arg-type]  # the stubs do not know their own proxy
         await _bring_up_to_date(pool, engine, services)
+        await hang_up(pool, engine)
         asking = engine.execution_options(isolation_level="AUTOCOMMIT")  # One question needs no transaction around it.
         machine = MachineClock()
         city = SharedCityTime(machine, pool, process=f"{settings.host}:{settings.port}/{os.getpid()}")
         await city.begin(settings.city_time_start)
         master = FileMasterKey(settings.master_key or settings.home / "keys" / "master.json", randomness=os.urandom)
-        bus = KafkaBus(settings.kafka) if settings.kafka else PostgresBus(pool)
+        bus = _kafka(settings.kafka) if settings.kafka else PostgresBus(pool)
         stack.push_async_callback(bus.close)
         yield Platform(
             settings=settings,
@@ -149,7 +150,7 @@ def pool_to(dsn: str) -> asyncpg.Pool:
     )
 
 
-def _engine(dsn: str) -> AsyncEngine:
+def engine_to(dsn: str) -> AsyncEngine:
     return create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=ROWS_CONNECTIONS,
@@ -158,6 +159,18 @@ def _engine(dsn: str) -> AsyncEngine:
         pool_timeout=5,
         connect_args={"timeout": 5, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": DERIVED | BY_INDEX},
     )
+
+
+def _kafka(servers: str) -> Bus:
+    from libs.messaging.kafka import KafkaBus  # Who keeps the log in PostgreSQL need not carry its client.
+
+    return KafkaBus(servers)
+
+
+async def hang_up(pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+    """Close what laid the tables: the database remembers all of them for as long as such a connection lives."""
+    await engine.dispose()
+    await pool.expire_connections()
 
 
 async def _bring_up_to_date(pool: asyncpg.Pool, engine: AsyncEngine, services: list[str]) -> None:

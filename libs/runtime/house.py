@@ -7,6 +7,7 @@ from datetime import datetime
 
 from libs.kernel import Outage
 from libs.messaging.bus import Feed, topic_of
+from libs.messaging.memory import out_of_step
 from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.relay import OutboxFeed, Relay
 from libs.runtime.citytime import SharedCityTime
@@ -130,13 +131,17 @@ class House:
                 Worker(
                     f"{name} timer",
                     self._unless_low(home.timer.step),
-                    lambda home=home: home.wait_for_work(TIMER_LOOK_S),  # type: ignore[misc]
+                    lambda home=home: home.wait_for_work(  # type: ignore[misc]
+                        out_of_step(TIMER_LOOK_S, home.service.name)
+                    ),
                 ),
                 *(
                     Worker(
                         f"{name} reader {reader.name}",
                         self._unless_spent(reader.step),
-                        lambda reader=reader: reader.wait(IDLE_S),  # type: ignore[misc]
+                        lambda home=home, reader=reader: reader.wait(  # type: ignore[misc]
+                            out_of_step(IDLE_S, f"{home.service.name} {reader.name}")
+                        ),
                     )
                     for reader in home.readers
                 ),
