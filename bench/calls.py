@@ -46,6 +46,7 @@ LOOK = """
 select a.nth from unnest($1::text[], $2::text[], $3::timestamptz[]) with ordinality as a(card, holding, at, nth)
 where exists (select from issuance.stop s where s.card_id = a.card and s.from_at >= a.at)
   and exists (select from notice.notice n where n.holding_id = a.holding and n.at = a.at)
+  and exists (select from wallet.fact f where f.stream = 'purse-' || a.holding and f.name = 'purse-frozen')
 """
 
 
@@ -62,7 +63,7 @@ Play = Callable[[Ground, int], AbstractAsyncContextManager[tuple[Stage, str, Seq
 
 
 async def until_refused_everywhere(ground: Ground) -> Findings:
-    """p50 and p99 from the client's receipt of the answer until issuance and notice have what follows from it."""
+    """p50 and p99 from the client's receipt of the answer until issuance, notice and wallet have what follows."""
     return await _measured(ground, "embedded", _embedded)
 
 
@@ -204,6 +205,7 @@ async def _settled(dsn: str, cards: int) -> None:
                 ((known, figure),) = await connection.fetch(
                     "select (select count(*) from loss.fact where name = 'card-entered'), "
                     "(select count(*) from issuance.fact) + (select count(*) from notice.fact) "
+                    "+ (select count(*) from wallet.fact) "
                     "+ (select count(*) from issuance.timeline) + (select count(*) from notice.notice) "
                     "- (select count(*) from notice.due where at <= now()) - (select count(*) from issuance.due "
                     "where at <= now())"
