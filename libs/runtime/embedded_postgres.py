@@ -29,7 +29,7 @@ SETTINGS = {  # For a small machine, and for this machine only. Durability stays
     "unix_socket_directories": "",
     "max_connections": "120",
     "shared_buffers": "256MB",  # What is not used is not taken.
-    "max_wal_size": "8GB",  # A roll writes 20 kB a person and more: after each checkpoint, pages are written whole again.
+    "max_wal_size": "8GB",  # A roll writes 20 kB a person, and pages whole again after each checkpoint.
 }
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # Clusters and messages are the same everywhere.
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
