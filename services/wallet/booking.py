@@ -232,7 +232,9 @@ def _adjustment_entries(facts: Sequence[adjustment.Event]) -> Iterator[Entry]:
                 elif chart.kind_of(fact.account) is chart.Kind.SUSPENSE:
                     guard, kind = towards_nothing(fact.amount_fen), "write-off"
                 right = Posting(fact.account, fact.amount_fen, guard=guard)
-                yield Entry(fact.adjustment_id, kind, (right, Posting(fact.against, -fact.amount_fen)))
+                pays = fact.amount_fen > 0 and chart.kind_of(fact.against) is chart.Kind.SUSPENSE
+                other = Posting(fact.against, -fact.amount_fen, guard=waits_there() if pays else None)
+                yield Entry(fact.adjustment_id, kind, (right, other))
             case adjustment.AdjustmentProposed():
                 pass  # Nothing moves on one person's word.
             case _:

@@ -397,12 +397,17 @@ async def test_what_a_holder_has_spent_is_not_taken_from_her_by_a_correction(tow
 @pytest.mark.requirement("R169")
 async def test_a_pile_that_nobody_can_explain_is_written_off_by_two_people_and_never_beyond_nothing(town: Town) -> None:
     card = await a_wallet(town, 1_000)
-    await put_right(town, card, amount_fen=500, pile="taps")
+    await put_right(town, card, amount_fen=800, pile="taps", direction="from_holder")
+    beyond = CHARGED_TWICE | {"amount_fen": 801, "pile": "taps", "reference": "a-2"}
+    refused = await town.post(ANNA, f"/v1/cards/{card}/adjustments", beyond, expect=409)
+    assert (refused["code"], "800 fen" in refused["detail"]) == ("pile-smaller", True)
+    await put_right(town, card, amount_fen=300, pile="taps", reference="a-3")
+    assert await money(town, card) == (500, 0)
     off = {"pile": "taps", "amount_fen": 500, "reason": "a terminal is gone", "evidence": "F-2", "reference": "w-1"}
     much = await town.post(ANNA, "/v1/write-offs", off | {"amount_fen": 501}, expect=409)
-    assert (much["code"], "-500 fen" in much["detail"]) == ("pile-smaller", True)
+    assert (much["code"], "500 fen" in much["detail"]) == ("pile-smaller", True)
     asked = await town.post(ANNA, "/v1/write-offs", off, expect=202)
-    assert asked["amount_fen"] == 500
+    assert asked["amount_fen"] == -500
     body = {"proposal_id": asked["proposal_id"]}
     done = await town.post(BO, f"/v1/adjustments/{asked['adjustment_id']}/approvals", body)
     assert (done["status"], done["against"]) == ("booked", f"issuer-loss:{ZHOUSHAN}")

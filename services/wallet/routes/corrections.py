@@ -33,12 +33,15 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
         status_code=202,
         responses=refusals(
             IdMistyped, HandUnnamed, NoWalletHere, money.WalletNotOpened, money.ReferenceReused,
-            adjustments.CorrectionOutOfBounds, adjustments.PileUnnamed,
+            adjustments.CorrectionOutOfBounds, adjustments.PileUnnamed, adjustments.PileSmaller,
         ),
         dependencies=[allowed("wallet:adjust")],
     )  # fmt: skip
     async def propose_to_put_an_account_right(card_id: CardPath, said: CorrectionBody, call: Call) -> AdjustmentView:
-        """Give to an account or take from it what a mistake has done; nothing is booked until another approves it."""
+        """Give to an account or take from it what a mistake has done; nothing is booked until another approves it.
+
+        Out of a pile of suspense no more is given than lies there.
+        """
         holding = holding_of(card_id)
         city = city_of(holding)
         call.allow(city=city)
@@ -46,7 +49,7 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
         against = _pile(city, said.pile) if said.pile else chart.issuer_loss(city)
         rules = await hands.rules_for(holding)
 
-        def ask(_now: Adjustment, at: datetime) -> ProposeCorrection:
+        async def ask(_now: Adjustment, at: datetime) -> ProposeCorrection:
             under = rules(at)
             if under is None:
                 raise NoWalletHere
@@ -61,6 +64,7 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
                 proposal_id=_proposal(name, call),
                 by=call.hand,
                 at=at,
+                stands_fen=await _stands(against) if said.pile else 0,
             )
 
         return adjustment_view(name, await hands.decide("adjustment", name, ask, call))
@@ -115,7 +119,7 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
                     to=where,
                     by=call.hand,
                     at=at,
-                    stands_fen=await _stands(now.asked.account) if now.asked else 0,
+                    stands_fen=await _stands(now.pile) if now.pile else 0,
                 )
 
             return adjustment_view(adjustment_id, await hands.decide("adjustment", adjustment_id, ask, call))

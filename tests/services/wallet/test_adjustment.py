@@ -1,9 +1,12 @@
 """Two people put the books right: by a new entry, within bounds, with a reason and its evidence."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 
+import hypothesis as laws
 import pytest
+from hypothesis import strategies as st
 
 from libs.kernel import ProposalId
 from libs.kernel.foureyes import (
@@ -17,7 +20,10 @@ from libs.kernel.foureyes import (
     SameHand,
 )
 from libs.kernel.ids import derived, written
+from libs.ledger.entry import Entry, Post, Posting
+from libs.ledger.memory import MemoryLedger
 from libs.testing import conversation
+from libs.testing.clocks import StandingClock
 from services.wallet.booking import book_adjustment
 from services.wallet.domain import chart
 from services.wallet.domain.adjustment.commands import ApproveAdjustment, ProposeCorrection, ProposeWriteOff
@@ -45,12 +51,13 @@ A_MONTH_LATER = MORNING + PROPOSALS_STAND_FOR
 correct = ProposeCorrection(
     adjustment_id=HER_CASE, holding_id=HERS, against=chart.suspense(ZHOUSHAN, "taps"), amount_fen=182,
     reason="charged twice", evidence="F-1", most_fen=OURS.account_cap_fen, proposal_id=PROPOSAL, by=ANNA, at=MORNING,
+    stands_fen=OURS.account_cap_fen,
 )  # fmt: skip
 write_off = ProposeWriteOff(
     adjustment_id=PILE_CASE, city=ZHOUSHAN, pile="taps", amount_fen=500, stands_fen=-900, reason="a terminal is gone",
     evidence="F-2", proposal_id=PROPOSAL, by=ANNA, at=MORNING,
 )  # fmt: skip
-approve = ApproveAdjustment(adjustment_id=HER_CASE, proposal_id=PROPOSAL, to="account", by=BO, at=NIGHT)
+approve = ApproveAdjustment(adjustment_id=HER_CASE, proposal_id=PROPOSAL, to="account", by=BO, at=NIGHT, stands_fen=182)
 approve_pile = replace(approve, adjustment_id=PILE_CASE, stands_fen=-900)
 
 proposed = AdjustmentProposed(
@@ -119,6 +126,54 @@ def test_what_is_put_right_is_bounded_by_the_cap_and_by_the_pile() -> None:
     given().when(replace(write_off, stands_fen=0)).refused(PileSmaller)
 
 
+def test_a_holder_is_given_no_more_out_of_a_pile_than_lies_there() -> None:
+    given().when(replace(correct, stands_fen=182)).then(proposed)
+    for stands_fen in (181, 0, -182):
+        given().when(replace(correct, stands_fen=stands_fen)).refused(PileSmaller)
+        given(proposed).when(replace(correct, stands_fen=stands_fen)).then()
+        given(proposed).when(replace(approve, stands_fen=stands_fen)).refused(PileSmaller)
+        given(proposed).when(replace(approve, stands_fen=stands_fen, to="payable")).refused(PileSmaller)
+        given(proposed, made).when(replace(approve, stands_fen=stands_fen)).then()
+
+
+def test_what_is_taken_from_a_holder_or_paid_by_the_issuer_asks_no_pile() -> None:
+    given().when(replace(correct, amount_fen=-182, stands_fen=0)).then(replace(proposed, amount_fen=-182))
+    loss = chart.issuer_loss(ZHOUSHAN)
+    given().when(replace(correct, against=loss, stands_fen=0)).then(replace(proposed, against=loss))
+
+
+def test_the_pile_that_is_looked_at_is_the_one_that_is_written_off_or_pays() -> None:
+    taps = chart.suspense(ZHOUSHAN, "taps")
+    assert adjustments.fold([]).pile is None
+    assert (adjustments.fold([proposed]).pile, adjustments.fold([pile_proposed]).pile) == (taps, taps)
+    assert adjustments.fold([replace(proposed, against=chart.issuer_loss(ZHOUSHAN))]).pile is None
+
+
+@laws.given(lies_fen=st.integers(0, 1_000), asked=st.lists(st.integers(1, 1_000), max_size=8))
+def test_however_many_are_given_from_one_pile_at_once_it_never_turns_round(lies_fen: int, asked: list[int]) -> None:
+    """All were approved while the whole pile lay there: what was seen is old, and the books judge once more."""
+    pile, owed = chart.suspense(ZHOUSHAN, "taps"), chart.refund(HERS)
+
+    async def all_at_once() -> tuple[int, int]:
+        books = MemoryLedger(StandingClock(NIGHT))
+        if lies_fen:
+            legs = Posting(chart.issuer_loss(ZHOUSHAN), -lies_fen), Posting(pile, lies_fen)
+            await books.post(Post("found", MORNING, Entry("found", "suspense", legs)))
+        for nth, fen in enumerate(asked):
+            fact = replace(made, adjustment_id=adjustment_id(HERS, f"a-{nth}"), account=owed, amount_fen=fen)
+            booking = book_adjustment([fact], adjustments.fold([fact]))
+            assert booking is not None
+            await books.post(Post(fact.adjustment_id, NIGHT, *booking.entries))
+        found = await books.balances([pile, owed])
+        return found[pile].balance_fen, found[owed].balance_fen
+
+    left, given_fen = asyncio.run(all_at_once())
+    rest = lies_fen
+    for fen in asked:
+        rest -= fen if fen <= rest else 0
+    assert (left, given_fen) == (rest, lies_fen - rest)
+
+
 def test_a_pile_moves_towards_nothing_from_either_side_and_never_beyond() -> None:
     given().when(write_off).then(pile_proposed)
     given().when(replace(write_off, stands_fen=900)).then(replace(pile_proposed, amount_fen=-500))
@@ -150,6 +205,10 @@ def test_what_each_fact_means_in_the_books() -> None:
     guard, least = given_back.postings[0].guard, taken.postings[0].guard
     assert guard is not None
     assert (guard.least_fen, guard.most_fen, guard.in_use) == (None, OURS.account_cap_fen, True)
+    pays = given_back.postings[1].guard
+    assert pays is not None
+    assert (pays.folded, pays.least_fen) == (True, 0), "a pile gives what lies there"
+    assert taken.postings[1].guard is None
     assert least is not None
     assert (least.least_fen, least.in_use) == (0, False)
     assert waiting.postings[0].account == chart.refund(HERS)

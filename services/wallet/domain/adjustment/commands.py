@@ -13,7 +13,8 @@ from services.wallet.domain.naming import AdjustmentId
 class ProposeCorrection:
     """A holder's account is wrong by so much (above nothing: she is owed it); the other side lies at `against`.
 
-    `most_fen` is the cap of her account by her city's bylaw, and the bound of what is put right at once.
+    `most_fen` is the cap of her account by her city's bylaw, and the bound of what is put right at once. Where
+    `against` is a pile of suspense, `stands_fen` is what it holds now.
     """
 
     adjustment_id: AdjustmentId
@@ -26,6 +27,7 @@ class ProposeCorrection:
     proposal_id: ProposalId
     by: Hand
     at: datetime
+    stands_fen: int = 0
 
 
 @command
@@ -52,7 +54,8 @@ class ProposeWriteOff:
 class ApproveAdjustment:
     """I have looked at it and at its evidence: book it.
 
-    `stands_fen` is what a pile of suspense holds now; `to` says where an account's money goes that cannot be put on it.
+    `stands_fen` is what the pile of suspense holds now, if there is one; `to` says where an account's money goes that
+    cannot be put on it.
     """
 
     adjustment_id: AdjustmentId

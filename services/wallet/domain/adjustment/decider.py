@@ -30,7 +30,7 @@ class PileUnnamed(Unfit):
 
 
 class PileSmaller(Clash):
-    """The pile holds {stands_fen} fen, and no more than that can be written off; look at it again."""
+    """The pile holds {stands_fen} fen, and no more than that can be written off or taken from it; look at it again."""
 
 
 def decide(command: Command, adjustment: Adjustment) -> Sequence[Event]:
@@ -46,11 +46,13 @@ def decide(command: Command, adjustment: Adjustment) -> Sequence[Event]:
 
 
 def propose_correction(asked: ProposeCorrection, adjustment: Adjustment) -> Sequence[Event]:
-    """Bounded by the cap: what one account can hold is the most by which it can be wrong."""
+    """Bounded by the cap, for no account can be wrong by more than it can hold, and by the pile that pays."""
     named(asked.by)
     amount(abs(asked.amount_fen))
     if abs(asked.amount_fen) > asked.most_fen:
         raise CorrectionOutOfBounds(most_fen=asked.most_fen)
+    if adjustment.asked is None:  # Said again, it changes nothing of the pile.
+        check_what_pays(asked.against, asked.stands_fen, asked.amount_fen)
     return _proposed(asked, adjustment, chart.online(asked.holding_id), asked.against, asked.amount_fen, asked.most_fen)
 
 
@@ -71,6 +73,12 @@ def propose_write_off(asked: ProposeWriteOff, adjustment: Adjustment) -> Sequenc
 def check_pile(stands_fen: int, fen: int) -> None:
     """Raises PileSmaller, unless this moves the pile towards nothing and not beyond."""
     if not 0 < abs(fen) <= abs(stands_fen) or (fen > 0) == (stands_fen > 0):
+        raise PileSmaller(stands_fen=stands_fen)
+
+
+def check_what_pays(against: str, stands_fen: int, fen: int) -> None:
+    """Raises PileSmaller if a holder is given more out of a pile of suspense than lies there."""
+    if fen > 0 and chart.kind_of(against) is chart.Kind.SUSPENSE and stands_fen < fen:
         raise PileSmaller(stands_fen=stands_fen)
 
 
@@ -125,7 +133,9 @@ def approve(asked: ApproveAdjustment, adjustment: Adjustment) -> Sequence[Event]
     )
     if chart.kind_of(proposal.account) is chart.Kind.SUSPENSE:
         check_pile(asked.stands_fen, proposal.amount_fen)
-    elif asked.to == "payable" and proposal.amount_fen > 0:
+        return [made]
+    check_what_pays(proposal.against, asked.stands_fen, proposal.amount_fen)
+    if asked.to == "payable" and proposal.amount_fen > 0:
         made = replace(made, account=chart.refund(holding_of_money(asked.adjustment_id)))
     return [made]
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from libs.kernel import state
 from libs.kernel.foureyes import Proposals
+from services.wallet.domain import chart
 from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed, Event
 
 
@@ -15,6 +16,12 @@ class Adjustment:
     asked: AdjustmentProposed | None = None
     made: AdjustmentMade | None = None
     proposals: Proposals[AdjustmentProposed] = Proposals()
+
+    @property
+    def pile(self) -> str | None:
+        """The pile of suspense that is written off or pays, if there is one."""
+        sides = () if self.asked is None else (self.asked.account, self.asked.against)
+        return next((side for side in sides if chart.kind_of(side) is chart.Kind.SUSPENSE), None)
 
 
 def evolve(adjustment: Adjustment, fact: Event) -> Adjustment:
