@@ -1,6 +1,6 @@
 """What issuance tells the city: the life of a card, from the application to its end."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel
 
@@ -367,6 +367,19 @@ class CardExpired(Contract, type="issuance.CardExpired.v1"):
     at: datetime
 
 
+class CardEndorsed(Contract, type="issuance.CardEndorsed.v1"):
+    """A card that holds from year to year is valid for another one; whatever shows it elsewhere follows it (R137)."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    programme: str
+    since: date
+    """From which day the years of residence count."""
+    valid_to: datetime
+    at: datetime
+
+
 class HoldingPassedOn(Contract, type="issuance.HoldingPassedOn.v1"):
     """What is held here is another entry's from now on: two entries were merged, or a merge was taken back."""
 
@@ -412,5 +425,6 @@ TELLS = (
     ReviewAsked, ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved,
     NewCardDeclined, CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed,
     CaseOpened, CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned,
-    CardActivated, CardReplaced, CardCancelled, CardExpired, HoldingPassedOn, BatchOpened, BatchReturned, BatchReceived,
+    CardActivated, CardReplaced, CardCancelled, CardExpired, CardEndorsed, HoldingPassedOn, BatchOpened, BatchReturned,
+    BatchReceived,
 )  # fmt: skip

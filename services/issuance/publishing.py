@@ -249,6 +249,16 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
             return told.CardExpired(
                 holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
             )
+        case holding.CardEndorsed():
+            return told.CardEndorsed(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                programme=fact.programme,
+                since=fact.since,
+                valid_to=fact.valid_to,
+                at=fact.at,
+            )
         case holding.HoldingPassedOn():
             return told.HoldingPassedOn(
                 holding_id=fact.holding_id,

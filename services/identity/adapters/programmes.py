@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.why import Said
 from libs.runtime.citypack import CityPack, CityPacks, Dated, Entry
-from services.identity.domain.endorsement import Endorsing, Later
 
 
 class _Data(BaseModel):
@@ -94,19 +93,6 @@ class Programmes:
     def opens_on(self, city: str, programme: str) -> date:
         """The first day on which somebody can be eligible."""
         return self._packs[city].dated(f"{programme}/programme.eligibility", str).begins_on
-
-    def endorsing(self, city: str, programme: str, moment: datetime) -> Endorsing | None:
-        """How a permit of this programme is endorsed; None for a card that needs no endorsement."""
-        found: EndorsementData | None = self.value(city, programme, "endorsement", moment)
-        if found is None:
-            return None
-        return Endorsing(
-            valid_years=found.valid_years,
-            window_months=found.window_months,
-            late_days=found.late_days,
-            later=Later(found.later),
-            by=frozenset(found.by),
-        )
 
 
 def _published(pack: CityPack, programme: str) -> Mapping[str, Dated[Any]]:

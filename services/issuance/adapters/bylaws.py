@@ -22,6 +22,7 @@ from services.issuance.domain.bylaw import (
     Promise,
     PromiseUnit,
 )
+from services.issuance.domain.endorsement import Endorsing, Later
 from services.issuance.domain.portrait import ID_CARD, SOCIAL_CARD, Standard
 from services.issuance.domain.validity import AgeBand
 
@@ -53,6 +54,18 @@ class CatalogueData(_Data):
 class AgeBandData(_Data):
     under: int | None = None
     years: int
+
+
+class EndorsementData(BaseModel):
+    """For how long, from when and how late a card is endorsed, and at which levels of organisations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    valid_years: int
+    window_months: int
+    late_days: int
+    later: Literal["restart", "continuous"]
+    by: list[str]
 
 
 class IssuanceBylaws:
@@ -88,6 +101,7 @@ class IssuanceBylaws:
                 for path, kind in {
                     "validity_by_age": list[AgeBandData],
                     "issuance.validity_ends_with": str,
+                    "endorsement": EndorsementData,
                 }.items()
                 if pack.has(f"{programme}/programme.{path}")
             }
@@ -132,7 +146,21 @@ class IssuanceBylaws:
             ),
             by_age=tuple(AgeBand(under=one.under, years=one.years) for one in dated.get("validity_by_age") or ()),
             ends_with=dated.get("validity_ends_with") or "",
+            endorsing=self._endorsing(city, dated.get("endorsement"), moment),
             **self._rules[city, programme].at(moment),
+        )
+
+    def _endorsing(self, city: str, data: EndorsementData | None, moment: datetime) -> Endorsing | None:
+        """The rule, and the organisations of the levels that may endorse; those entrusted with it stand among them."""
+        if data is None:
+            return None
+        places = self._packs[city].dated("organisations.establishment", dict[str, Any]).at(moment)["organisations"]
+        return Endorsing(
+            valid_years=data.valid_years,
+            window_months=data.window_months,
+            late_days=data.late_days,
+            later=Later(data.later),
+            by=frozenset(name for name, one in places.items() if one["level"] in data.by),
         )
 
     def names(self, city: str) -> Names:

@@ -33,6 +33,7 @@ from services.issuance.domain.holding.events import (
     CardCancelled,
     CardDeclined,
     CardDestroyed,
+    CardEndorsed,
     CardExpired,
     CardHandedOver,
     CardMailed,
@@ -75,6 +76,7 @@ EXPLAINED: Mapping[type, tuple[About, ...]] = {
     CardReserved: ("validity",),
     CardActivated: ("validity",),
     CardReplaced: ("validity",),
+    CardEndorsed: ("validity",),
     CardArrived: ("collection",),
     CardUnclaimed: ("collection",),
 }
@@ -241,19 +243,36 @@ def _valid(city: str, application_id: str, holding: Story, bylaws: IssuanceBylaw
                 looked_at = tuple(one for one in verdict.used if one.fact == fact.valid_by)
         if reserved is None or verdict is None:
             continue
+        if isinstance(fact, CardEndorsed) and fact.card_id == reserved.card_id:
+            rule = bylaws.ground(city, f"{verdict.programme}/programme.endorsement", fact.at, _edition(row))
+            answer = Why(
+                city=city,
+                decision=Decision.DEADLINE,
+                said=_valid_until(fact.valid_to),
+                grounds=_one(rule),
+                facts=verdict.used,
+                at=fact.at,
+            )
+            continue
         printed = fact.valid_to if fact is reserved else None
         counted = isinstance(fact, CardActivated | CardReplaced) and fact.card_id == reserved.card_id
         if printed is None and not (counted and reserved.valid_to is None):
             continue
-        last = shanghai_day((printed or fact.valid_to) - timedelta(microseconds=1))
         name = _VALID_BY.get(reserved.valid_by, "issuance.validity_ends_with")
         rule = bylaws.ground(city, f"{verdict.programme}/programme.{name}", fact.at, _edition(row))
-        said = Said(
-            zh="长期有效" if last >= LONG_TERM else f"有效期至{last.year}年{last.month}月{last.day}日",
-            en="valid for life" if last >= LONG_TERM else f"valid to the end of {last.day} {last:%B} {last.year}",
-        )
+        said = _valid_until(printed or fact.valid_to)
         answer = Why(city=city, decision=Decision.DEADLINE, said=said, grounds=_one(rule), facts=looked_at, at=fact.at)
     return answer
+
+
+def _valid_until(valid_to: datetime) -> Said:
+    last = shanghai_day(valid_to - timedelta(microseconds=1))
+    if last >= LONG_TERM:
+        return Said(zh="长期有效", en="valid for life")
+    return Said(
+        zh=f"有效期至{last.year}年{last.month}月{last.day}日",
+        en=f"valid to the end of {last.day} {last:%B} {last.year}",
+    )
 
 
 _VALID_BY = {"": "issuance.validity_years", "years": "issuance.validity_years", "age": "validity_by_age"}

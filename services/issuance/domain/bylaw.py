@@ -12,6 +12,7 @@ from libs.kernel.calendar import (
 )
 from services.issuance.domain.applying import FREE, Applying, Channel, Fee
 from services.issuance.domain.collecting import Collecting
+from services.issuance.domain.endorsement import Endorsing
 from services.issuance.domain.validity import AgeBand, Validity
 
 
@@ -99,6 +100,8 @@ class IssuanceBylaw:
     fees: tuple[tuple[str, Fee], ...] = ()
     by_age: tuple[AgeBand, ...] = ()
     ends_with: str = ""
+    endorsing: Endorsing | None = None
+    """How its cards are endorsed; None where they need no endorsement."""
 
     @property
     def validity(self) -> Validity:

@@ -55,7 +55,7 @@ def _why_not_at_all(card_id: CardId, at: datetime, holding: Holding) -> str:
         return "the card is not active yet"
     if life.ended_at is not None and at >= life.ended_at:
         return f"the card has ended: {life.ending}"
-    if at >= life.valid_to:
+    if life.out_of_date(at):
         return "the card has expired"
     return ""
 

@@ -1,7 +1,7 @@
 """What lies in issuance's drawer: two cities' real bylaws, and named facts at fixed moments."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,10 @@ destroyed = holding.CardDestroyed(
     holding_id=HOLDING, card_id=CARD, batch_id=BATCH, seat=1, at=shanghai(7, 5, 24, year=2027)
 )
 expired = holding.CardExpired(holding_id=HOLDING, person_id=LI, card_id=CARD, at=VALID_TO)
+endorsed = holding.CardEndorsed(
+    holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", outlet=HALL, since=date(2026, 10, 9),
+    valid_to=shanghai(10, 9, 24, year=2037), at=VALID_TO,
+)  # fmt: skip
 cancelled = holding.CardCancelled(holding_id=HOLDING, person_id=LI, card_id=CARD, reason="moved_away", at=LATER)
 
 IN_WORK: tuple[holding.Event, ...] = (entitled, ordered, reserved)

@@ -42,6 +42,7 @@ from tests.services.issuance.card_drawer import (
     declined,
     destroyed,
     dispatched,
+    endorsed,
     entitled,
     expired,
     filled,
@@ -172,6 +173,11 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
     ),
     (cancelled, "CardCancelled", OF_CARD | OF_LI | {"reason": "moved_away"}),
     (expired, "CardExpired", OF_CARD | OF_LI),
+    (
+        endorsed,
+        "CardEndorsed",
+        OF_CARD | OF_LI | {"programme": "citizen-card", "since": "2026-10-09", "valid_to": "2037-10-09T16:00:00Z"},
+    ),
     (
         HoldingPassedOn(
             holding_id=HOLDING,

@@ -7,8 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from libs.kernel.why import told
+from libs.kernel.ids import derived
+from libs.kernel.why import Said, told
 from libs.testing.town import Town
+from services.ids import application_id, holding_id, person_id
 from services.issuance.adapters.why import EXPLAINED, EXPLAINED_ELSEWHERE, NOTHING_DECIDED, NotDecided, why
 from services.issuance.domain.application import events as papers
 from services.issuance.domain.holding import events as cards
@@ -104,6 +106,7 @@ STORIES: dict[type, tuple[Any, ...]] = {
         replace(drawer.next_reserved, application_id=drawer.PAPER),
         drawer.replaced,
     ),
+    cards.CardEndorsed: (drawer.entitled, drawer.reserved, drawer.activated, drawer.endorsed),
     cards.CardArrived: (drawer.arrived,),
     cards.CardUnclaimed: (drawer.arrived, drawer.unclaimed),
 }
@@ -119,8 +122,26 @@ def test_each_decision_has_a_sentence_in_both_languages_and_cites_a_rule(fact: t
         answer = why(about, drawer.PAPER, on_paper, on_cards, drawer.BYLAWS)
         text = told(answer, drawer.BYLAWS.names("330900"))
         assert text.zh != text.en
-        reviewed = fact in (papers.ReviewAsked, papers.ReviewRefused)
-        assert reviewed or len(answer.grounds) == 1, "Zhoushan asks no other authority, and so has no rule for it"
+        not_here = fact in (papers.ReviewAsked, papers.ReviewRefused, cards.CardEndorsed)
+        assert not_here or len(answer.grounds) == 1, "Zhoushan asks no other authority and endorses no card"
+
+
+@pytest.mark.requirement("R135")
+def test_an_endorsed_permit_says_until_when_it_holds_and_by_which_article() -> None:
+    holding = holding_id(person_id(drawer.WUXI, derived("Li")), "residence-permit")
+    paper, no_edition = application_id(holding, derived(1)), SimpleNamespace(meta="{}")
+    facts = (
+        replace(drawer.entitled, programme="residence-permit"),
+        replace(drawer.reserved, application_id=paper),
+        drawer.activated,
+        replace(drawer.endorsed, valid_to=drawer.shanghai(9, 20, year=2028)),
+    )
+    submitted = replace(drawer.submitted, application_id=paper, holding_id=holding, programme="residence-permit")
+    rows: Any = [(one, no_edition) for one in facts]
+    answer = why("validity", paper, [(submitted, no_edition)], rows, drawer.BYLAWS)  # type: ignore[list-item]
+    assert answer.said == Said(zh="有效期至2028年9月19日", en="valid to the end of 19 September 2028")
+    [rule] = answer.grounds
+    assert (rule.rule, "Art. 10" in rule.basis.en) == ("residence-permit/programme.endorsement", True)
 
 
 def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> None:

@@ -276,6 +276,18 @@ class ExpireCard:
 
 
 @command
+class EndorseCard:
+    """The card is to be valid for another year; `outlet` is where, `reported_lost` whether a report holds."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    outlet: str
+    reported_lost: bool
+    at: datetime
+    under: IssuanceBylaw
+
+
+@command
 class PassHoldingOn:
     """The register knows this entry's person under another (`lead` is their holding), or again under its own (None)."""
 
@@ -334,6 +346,7 @@ Command = (
     | Activate
     | EndCard
     | ExpireCard
+    | EndorseCard
     | PassHoldingOn
     | JoinHolding
     | LeaveHolding

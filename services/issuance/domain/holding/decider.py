@@ -29,6 +29,7 @@ from services.issuance.domain.holding.commands import (
     Command,
     DestroyCard,
     EndCard,
+    EndorseCard,
     ExpireCard,
     GiveUpWaiting,
     GiveWay,
@@ -49,6 +50,7 @@ from services.issuance.domain.holding.commands import (
     TakeSeat,
     WithdrawOrder,
 )
+from services.issuance.domain.holding.endorsing import endorse
 from services.issuance.domain.holding.events import (
     CardActivated,
     CardApproved,
@@ -56,6 +58,7 @@ from services.issuance.domain.holding.events import (
     CardCancelled,
     CardDeclined,
     CardDestroyed,
+    CardEndorsed,
     CardExpired,
     CardHandedOver,
     CardOrdered,
@@ -194,6 +197,8 @@ def _decide(command: Command, holding: Holding) -> Sequence[Event]:
             return end(command, holding)
         case ExpireCard():
             return expire(command, holding)
+        case EndorseCard():
+            return endorse(command, holding)
         case _:
             assert_never(command)
 
@@ -626,7 +631,7 @@ def due(fact: Event) -> Iterator[Due]:
             yield Due(fact.at, GiveWay(holding_id=fact.other, at=fact.at))
         case HoldingEmptied():
             yield Due(fact.at, LeaveHolding(holding_id=fact.lead, other=fact.holding_id, at=fact.at))
-        case CardActivated() | CardReplaced():
+        case CardActivated() | CardReplaced() | CardEndorsed():
             yield Due(
                 fact.valid_to,
                 ExpireCard(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to),

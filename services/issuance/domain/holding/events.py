@@ -1,6 +1,6 @@
 """What has happened to the cards of one holding."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from libs.kernel import event, value
@@ -384,6 +384,20 @@ class CardExpired:
 
 
 @event
+class CardEndorsed:
+    """The card is valid for another year; the years of residence count from `since`."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    programme: str
+    outlet: str
+    since: date
+    valid_to: datetime
+    at: datetime
+
+
+@event
 class HoldingPassedOn:
     """What is held here is `person_id`'s from now on, whose own holding is `lead`; or the entry's own again (None)."""
 
@@ -451,6 +465,7 @@ Event = (
     | CardCancelled
     | PlasticRecalled
     | CardExpired
+    | CardEndorsed
     | HoldingPassedOn
     | HoldingJoined
     | HoldingLeft

@@ -1,7 +1,7 @@
 """How a holding can stand: at most one card on its way, at most one card that counts, and those that came before."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
@@ -16,6 +16,7 @@ from services.issuance.domain.holding.events import (
     CardCancelled,
     CardDeclined,
     CardDestroyed,
+    CardEndorsed,
     CardExpired,
     CardHandedOver,
     CardMailed,
@@ -145,9 +146,16 @@ class Life:
     ending: str = ""
     expired: bool = False
     ident: str = ""
+    since: date | None = None
+    rests: tuple[tuple[datetime, datetime], ...] = ()
+    """Stretches in which its year was full and nobody had endorsed it yet."""
 
     def active(self, at: datetime) -> bool:
-        return self.active_from <= at < self.valid_to and (self.ended_at is None or at < self.ended_at)
+        return self.active_from <= at and not self.out_of_date(at) and (self.ended_at is None or at < self.ended_at)
+
+    def out_of_date(self, at: datetime) -> bool:
+        """Whether its validity has ended, or it rested at this instant for want of an endorsement."""
+        return at >= self.valid_to or any(full <= at < endorsed for full, endorsed in self.rests)
 
 
 @value
@@ -339,6 +347,11 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 replace(life, expired=True) if life.card_id == fact.card_id else life for life in holding.lives
             )
             return replace(holding, lives=lives)
+        case CardEndorsed():
+            return replace(
+                holding,
+                lives=tuple(_endorsed(life, fact) if life.card_id == fact.card_id else life for life in holding.lives),
+            )
         case HoldingPassedOn():
             return replace(
                 holding,
@@ -384,6 +397,11 @@ def _born(holding: Holding, fact: CardActivated | CardReplaced) -> Life:
         valid_to=fact.valid_to,
         ident=_plastic(holding).ident,
     )
+
+
+def _endorsed(life: Life, fact: CardEndorsed) -> Life:
+    rested = ((life.valid_to, fact.at),) if fact.at > life.valid_to else ()
+    return replace(life, valid_to=fact.valid_to, since=fact.since, expired=False, rests=(*life.rests, *rested))
 
 
 def _ended(lives: tuple[Life, ...], card_id: CardId, at: datetime, ending: str) -> tuple[Life, ...]:

@@ -4,12 +4,28 @@ from calendar import monthrange
 from datetime import date, timedelta
 from enum import StrEnum
 
-from libs.kernel import Clash, value
+from libs.kernel import Clash, Forbidden, value
 from libs.kernel.calendar import years_after
 
 
 class TooEarly(Clash):
     """This permit can be endorsed from {opens_on} on, within the month before its year is full; come back then."""
+
+
+class NotEndorsed(Clash):
+    """Cards of this programme are not endorsed; this one is valid as it is."""
+
+
+class EndorsedElsewhere(Forbidden):
+    """This permit is endorsed at: {places}; go there."""
+
+
+class NoLongerEntitled(Forbidden):
+    """The permit cannot be endorsed: {because}."""
+
+
+class ReportedLost(Clash):
+    """Card {card_id} is reported lost; lift the report or have a new card made, then endorse that."""
 
 
 class Later(StrEnum):
@@ -40,6 +56,7 @@ class Endorsing:
     late_days: int
     later: Later
     by: frozenset[str]
+    """The organisations that may do it."""
 
     def __post_init__(self) -> None:
         if not (0 < self.valid_years <= 10 and 0 < self.window_months <= 12 and 0 <= self.late_days <= 366):

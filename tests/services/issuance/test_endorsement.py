@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.runtime.citypack import load_packs
-from services.identity.adapters.programmes import Programmes
-from services.identity.domain.endorsement import Endorsing, Later, Permit, TooEarly
+from services.issuance.adapters.bylaws import IssuanceBylaws
+from services.issuance.domain.endorsement import Endorsing, Later, Permit, TooEarly
 
 NOW = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)
 PACKS = load_packs(Path(__file__).parents[3] / "deploy")
 
 
 def the_rule_of_wuxi() -> Endorsing:
-    found = Programmes(PACKS).endorsing("320200", "residence-permit", NOW)
+    found = IssuanceBylaws(PACKS).at("320200", "residence-permit", NOW).endorsing
     assert found is not None
     return found
 
