@@ -325,6 +325,13 @@ class FunctionsTurned(Contract, type="issuance.FunctionsTurned.v1"):
     at: datetime
 
 
+class OlderUntil(BaseModel):
+    """A card of before, taken beside the new one until this moment and not from then on (R81, R82)."""
+
+    scheme: str
+    until: datetime
+
+
 class CardActivated(Contract, type="issuance.CardActivated.v1"):
     """The first card of a holding works."""
 
@@ -334,6 +341,7 @@ class CardActivated(Contract, type="issuance.CardActivated.v1"):
     programme: str
     valid_to: datetime
     at: datetime
+    older: list[OlderUntil] = []
 
 
 class CardReplaced(Contract, type="issuance.CardReplaced.v1"):

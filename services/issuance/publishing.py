@@ -226,6 +226,7 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 programme=fact.programme,
                 valid_to=fact.valid_to,
                 at=fact.at,
+                older=[told.OlderUntil(scheme=one.scheme, until=one.until) for one in fact.older],
             )
         case holding.CardReplaced():
             return told.CardReplaced(

@@ -202,6 +202,8 @@ class CardView(BaseModel):
     case: str = ""
     """Why it is not handed over at present, if it is not."""
     functions: list[FunctionView]
+    older_cards: dict[str, datetime] = {}
+    """Cards of before that go on beside this one, and until when; afterwards nobody takes them any more."""
 
 
 class HoldingView(BaseModel):
@@ -335,7 +337,7 @@ def card_view(
             card_number=life.card_number,
             holding_id=holding_id,
             programme=holding.programme,
-            status=_status(ended, at >= life.valid_to, any(one.because == REPORTED_LOST for one in functions)),
+            status=_status(ended, life.out_of_date(at), any(one.because == REPORTED_LOST for one in functions)),
             at=at,
             active_from=life.active_from,
             valid_to=life.valid_to,
@@ -343,6 +345,7 @@ def card_view(
             ending=life.ending if ended else "",
             chip_id=life.ident,
             functions=shown,
+            older_cards={one.scheme: one.until for one in life.older if at < one.until},
         )
     coming = holding.coming
     number = life.card_number if life else ""

@@ -24,7 +24,7 @@ from services.issuance.domain.applying import (
     Taken,
     Way,
 )
-from services.issuance.domain.bylaw import Promise, PromiseUnit
+from services.issuance.domain.bylaw import OlderCard, Promise, PromiseUnit
 from services.issuance.domain.collecting import Collecting
 from services.issuance.domain.papers import Needed, Whose
 
@@ -103,6 +103,11 @@ class FeeData(_Data):
     kind: Literal["first", "reissue", "replacement"]
     fen: int
     approval: str = ""
+
+
+class OlderCardData(_Data):
+    scheme: str
+    days: int
 
 
 class ShownWhenCollectingData(_Data):
@@ -185,6 +190,10 @@ _CARD: Mapping[str, tuple[Any, Born]] = {
     "fees": (
         list[FeeData],
         lambda said: {"fees": tuple((one.kind, Fee(fen=one.fen, approval=one.approval)) for one in said)},
+    ),
+    "older_cards": (
+        list[OlderCardData],
+        lambda said: {"older_cards": tuple(OlderCard(scheme=one.scheme, days=one.days) for one in said)},
     ),
 }
 _SECTIONS: Mapping[str, Mapping[str, tuple[Any, Born]]] = {

@@ -79,6 +79,18 @@ class CatalogueEntry:
 
 
 @value
+class OlderCard:
+    """A card of before, in whose place this one comes: how many days it keeps working beside the holder's first one."""
+
+    scheme: str
+    days: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.days <= 3_660:
+            raise ValueError("an older card keeps working for 0 to 3,660 days")
+
+
+@value
 class IssuanceBylaw:
     """One city's rules on issuing cards of one programme, as they hold at one moment."""
 
@@ -100,6 +112,7 @@ class IssuanceBylaw:
     fees: tuple[tuple[str, Fee], ...] = ()
     by_age: tuple[AgeBand, ...] = ()
     ends_with: str = ""
+    older_cards: tuple[OlderCard, ...] = ()
     endorsing: Endorsing | None = None
     """How its cards are endorsed; None where they need no endorsement."""
 
@@ -131,6 +144,12 @@ class IssuanceBylaw:
     def valid_to(self, activated_at: datetime) -> datetime:
         """24:00 (UTC) of the last day on which the card is valid."""
         return self.validity.valid_to(activated_at)[0]
+
+    def older_until(self, activated_at: datetime) -> tuple[tuple[str, datetime], ...]:
+        """Which older cards go on beside a first card that works from this moment, and until when (UTC)."""
+        return tuple(
+            (older.scheme, end_of_calendar_day(older.days, activated_at).at.astimezone(UTC)) for older in self.older_cards
+        )
 
     def kept_until(self, arrived_at: datetime) -> datetime:
         return end_of_calendar_day(self.kept_days, arrived_at).at.astimezone(UTC)

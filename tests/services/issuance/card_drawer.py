@@ -57,6 +57,7 @@ ARRIVED = shanghai(10, 8, 9)
 KEPT_UNTIL = shanghai(4, 6, 24, year=2027)
 FETCHED = shanghai(10, 9, 10)
 LATER = shanghai(11, 2, 9)
+OLD_CARD_UNTIL = shanghai(10, 9, 24, year=2027)
 VALID_TO = shanghai(10, 9, 24, year=2036)
 SECOND = timedelta(seconds=1)
 
@@ -156,8 +157,9 @@ handed_over = holding.CardHandedOver(
     document="id_card", agent_document="", at=FETCHED,
 )  # fmt: skip
 activated = holding.CardActivated(
-    holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", valid_to=VALID_TO, at=FETCHED
-)
+    holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", valid_to=VALID_TO, at=FETCHED,
+    older=(holding.OlderUntil(scheme="medical_insurance_card", until=OLD_CARD_UNTIL),),
+)  # fmt: skip
 recalled = holding.PlasticRecalled(holding_id=HOLDING, card_id=CARD, batch_id=BATCH, seat=1, at=KEPT_UNTIL)
 turned = holding.FunctionsTurned(
     holding_id=HOLDING,

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
+from services.issuance.domain.bylaw import OlderCard
 from services.issuance.domain.holding.collection import (
     AgentNotAllowed,
     AlreadyHandedOver,
@@ -28,6 +31,7 @@ from tests.services.issuance.card_drawer import (
     LATER,
     NEXT_AT_OUTLET,
     NEXT_CARD,
+    OLD_CARD_UNTIL,
     OURS,
     REPLACED,
     SECOND,
@@ -61,7 +65,7 @@ def test_in_zhoushan_a_card_works_when_it_is_received() -> None:
 def test_in_wuxi_a_card_works_when_its_holder_activates_it() -> None:
     given(*AT_OUTLET).when(hand_over_only).then(handed_over)
     assert isinstance(holdings.fold(IN_HAND).coming, InHand)
-    given(*IN_HAND).when(replace(activate, under=BY_THE_HOLDER)).then(activated, turned)
+    given(*IN_HAND).when(replace(activate, under=BY_THE_HOLDER)).then(replace(activated, older=()), turned)
     given(*IN_USE).when(activate).then()
 
 
@@ -102,6 +106,19 @@ def test_an_agent_shows_her_own_document_where_the_city_lets_her_come() -> None:
 def test_the_new_card_works_in_the_instant_in_which_the_old_one_ends() -> None:
     given(*NEXT_AT_OUTLET).when(fetch_next).then(next_handed_over, replaced, next_turned)
     given(*NEXT_AT_OUTLET, next_handed_over).when(activate_next).then(replaced, next_turned)
+
+
+def test_the_medical_card_of_before_goes_on_beside_the_first_card_for_the_city_s_days() -> None:
+    [beside] = activated.older
+    assert (beside.scheme, beside.until) == ("medical_insurance_card", OLD_CARD_UNTIL)
+    assert holdings.fold((*IN_HAND, activated)).lives[0].older == (beside,)
+    assert BY_THE_HOLDER.older_until(activated.at) == (), "Wuxi says nothing of older cards"
+
+
+@pytest.mark.parametrize("days", [-1, 3_661])
+def test_an_older_card_goes_on_for_a_bounded_time(days: int) -> None:
+    with pytest.raises(ValueError, match="0 to 3,660 days"):
+        OlderCard(scheme="medical_insurance_card", days=days)
 
 
 def test_until_the_new_card_is_activated_the_old_one_counts() -> None:

@@ -162,7 +162,13 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
     (
         activated,
         "CardActivated",
-        OF_CARD | OF_LI | {"programme": "citizen-card", "valid_to": "2036-10-09T16:00:00Z"},
+        OF_CARD
+        | OF_LI
+        | {
+            "programme": "citizen-card",
+            "valid_to": "2036-10-09T16:00:00Z",
+            "older": [{"scheme": "medical_insurance_card", "until": "2027-10-09T16:00:00Z"}],
+        },
     ),
     (
         replaced,

@@ -76,6 +76,7 @@ from services.issuance.domain.holding.events import (
     HoldingJoined,
     HoldingPassedOn,
     Kind,
+    OlderUntil,
     PlasticRecalled,
     ReissueJoined,
     SeatDeclined,
@@ -676,6 +677,7 @@ def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -
             programme=holding.programme,
             valid_to=valid_to,
             at=asked.at,
+            older=tuple(OlderUntil(scheme=scheme, until=until) for scheme, until in under.older_until(asked.at)),
         )
     return CardReplaced(
         holding_id=asked.holding_id,

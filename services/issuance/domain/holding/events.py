@@ -326,9 +326,17 @@ class FunctionsTurned:
     at: datetime
 
 
+@value
+class OlderUntil:
+    """An older card that goes on beside the new one until this moment, and counts no more from then on."""
+
+    scheme: str
+    until: datetime
+
+
 @event
 class CardActivated:
-    """The first card of the holding works."""
+    """The first card of the holding works; cards of before go on beside it for a while."""
 
     holding_id: HoldingId
     person_id: PersonId
@@ -336,6 +344,7 @@ class CardActivated:
     programme: str
     valid_to: datetime
     at: datetime
+    older: tuple[OlderUntil, ...] = ()
 
 
 @event

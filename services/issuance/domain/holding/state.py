@@ -41,6 +41,7 @@ from services.issuance.domain.holding.events import (
     HoldingPassedOn,
     IssueProposed,
     Kind,
+    OlderUntil,
     PlasticRecalled,
     ReissueJoined,
     SeatDeclined,
@@ -146,6 +147,7 @@ class Life:
     ending: str = ""
     expired: bool = False
     ident: str = ""
+    older: tuple[OlderUntil, ...] = ()
     since: date | None = None
     rests: tuple[tuple[datetime, datetime], ...] = ()
     """Stretches in which its year was full and nobody had endorsed it yet."""
@@ -396,6 +398,7 @@ def _born(holding: Holding, fact: CardActivated | CardReplaced) -> Life:
         active_from=fact.at,
         valid_to=fact.valid_to,
         ident=_plastic(holding).ident,
+        older=fact.older if isinstance(fact, CardActivated) else (),
     )
 
 
