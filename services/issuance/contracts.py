@@ -56,6 +56,8 @@ class SupplementAsked(Contract, type="issuance.SupplementAsked.v1"):
     reason: str
     until: datetime
     at: datetime
+    portrait: list[str] = []
+    """What a clerk has found wrong with the portrait, by the codes of the questions."""
 
 
 class ApplicationSupplemented(Contract, type="issuance.ApplicationSupplemented.v1"):

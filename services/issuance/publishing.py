@@ -45,6 +45,7 @@ def tell_of_application(fact: paper.Event) -> Contract | None:
                 reason=fact.reason,
                 until=fact.until,
                 at=at,
+                portrait=list(fact.portrait) if isinstance(fact, paper.SupplementAsked) else [],
             )
         case paper.ApplicationSupplemented():
             return told.ApplicationSupplemented(application_id=fact.application_id, holding_id=holding_id, at=at)

@@ -35,6 +35,22 @@ from services.issuance.domain.holding.state import (
 from services.issuance.domain.usability import REPORTED_LOST, Usability
 
 
+class QuestionView(BaseModel):
+    """What a clerk is asked about a portrait."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class PortraitView(BaseModel):
+    """A portrait as it would be printed, and what no machine has judged of it."""
+
+    jpeg: str
+    """In base64."""
+    questions: list[QuestionView]
+
+
 class ApplicationView(BaseModel):
     """A request for a card. Its receipt number finds its progress, for anybody who holds it."""
 
@@ -64,6 +80,8 @@ class ApplicationView(BaseModel):
     provisional: bool = False
     """Whether that hour lies in a year whose working days are not published yet."""
     reason: str = ""
+    portrait: list[str] = []
+    """What a clerk has found wrong with the portrait; `/v1/applications/{application_id}/portrait` has the words."""
 
     @classmethod
     def of(cls, application_id: str, application: Application) -> "ApplicationView":
@@ -85,7 +103,8 @@ class ApplicationView(BaseModel):
             case Submitted():
                 return cls(status="submitted", **known)
             case SupplementNeeded():
-                return cls(status="supplement_needed", reason=application.reason, **known)
+                found = list(application.portrait)
+                return cls(status="supplement_needed", reason=application.reason, portrait=found, **known)
             case Accepted():
                 return cls(
                     status="accepted",

@@ -11,6 +11,9 @@ from services.issuance.adapters.rules import PaperKind
 Document = PaperKind
 Receipt = Annotated[str, StringConstraints(max_length=40)]
 Portrait = Annotated[str, StringConstraints(max_length=200_000)]
+PortraitFault = Literal[
+    "hair", "eye_line", "recent", "ears_and_brows", "light", "glasses", "face", "middle", "clothes"
+]  # fmt: skip
 
 
 class AgentBody(Body):
@@ -129,6 +132,12 @@ class ReasonBody(Body):
     """Why."""
 
     reason: Text
+
+
+class SupplementRequestBody(ReasonBody):
+    """What is missing, and which questions about the portrait were answered with no."""
+
+    portrait: Annotated[list[PortraitFault], Field(max_length=10)] = []
 
 
 class SupplementBody(Body):

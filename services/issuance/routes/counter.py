@@ -1,9 +1,10 @@
 """The counter: a request is taken in, completed, decided or taken back."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from libs.kernel import CalendarUnknown, Unfit
 from libs.kernel.ids import city_of, derived
@@ -11,6 +12,7 @@ from libs.web.access import allowed
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.ids import ApplicationId, IdMistyped, application_id, holding_of_application
+from services.issuance.adapters.bylaws import standard
 from services.issuance.domain.application import decider as paper
 from services.issuance.domain.application.commands import (
     AcceptApplication,
@@ -45,10 +47,11 @@ from services.issuance.routes.bodies import (
     ReasonBody,
     ReviewBody,
     SupplementBody,
+    SupplementRequestBody,
 )
-from services.issuance.routes.hands import PORTRAITS, Hands, PersonErased
+from services.issuance.routes.hands import PORTRAITS, Hands, NoPortrait, PersonErased
 from services.issuance.routes.taking_in import TAKING_IN, Request, shown, take_in, whom
-from services.issuance.views import ApplicationView
+from services.issuance.views import ApplicationView, PortraitView, QuestionView
 
 
 class ReasonMissing(Unfit):
@@ -119,6 +122,32 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         if isinstance(standing.state, Absent):
             raise paper.ApplicationUnknown
         return ApplicationView.of(application_id, standing.state)
+
+    @routes.get(
+        "/v1/applications/{application_id}/portrait",
+        responses=refusals(IdMistyped, paper.ApplicationUnknown, NoPortrait, PersonErased),
+        dependencies=[allowed("issuance:judge-portrait")],
+    )
+    async def what_a_clerk_judges_of_a_portrait(
+        application_id: ApplicationPath, call: Call, response: Response
+    ) -> PortraitView:
+        """The picture, and the questions that no machine answers. If one is answered with no, ask for another one
+        (`…/supplement-requests`, with the codes); whoever accepts the application has answered all with yes."""
+        holding = holding_of_application(application_id)
+        standing = await call.see(applications, application_id, city=city_of(holding))
+        if isinstance(standing.state, Absent):
+            raise paper.ApplicationUnknown
+        if not standing.state.paper.portrait:
+            raise NoPortrait
+        response.headers["Cache-Control"] = "no-store"
+        jpeg = await hands.portrait_of(standing.state.paper)
+        under = of_paper(application_id, standing.state, hands.city.now())
+        return PortraitView(
+            jpeg=base64.b64encode(jpeg).decode(),
+            questions=[
+                QuestionView(code=one.code, zh=one.said.zh, en=one.said.en) for one in standard(under).questions
+            ],
+        )
 
     @routes.post(
         "/v1/applications/{application_id}/acceptances",
@@ -196,8 +225,10 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         responses=refusals(IdMistyped, paper.ApplicationUnknown, paper.AlreadyDecided),
         dependencies=[allowed("issuance:decide")],
     )
-    async def ask_for_what_is_missing(application_id: ApplicationPath, said: ReasonBody, call: Call) -> ApplicationView:
-        """Something is missing; the applicant is told, and has some days to bring it."""
+    async def ask_for_what_is_missing(
+        application_id: ApplicationPath, said: SupplementRequestBody, call: Call
+    ) -> ApplicationView:
+        """Something is missing, or the portrait will not do; the applicant is told, and has some days to bring it."""
 
         def ask(now: Application, at: datetime) -> AskSupplement:
             return AskSupplement(
@@ -205,6 +236,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
                 reason=said.reason,
                 at=at,
                 under=of_paper(application_id, now, at),
+                portrait=tuple(dict.fromkeys(said.portrait)),
             )
 
         return await decide_paper(application_id, ask, call, said.reason)

@@ -14,6 +14,7 @@ from libs.web.limits import Guesses
 from services.ids import PersonId
 from services.issuance.adapters import portraits
 from services.issuance.adapters.bylaws import IssuanceBylaws, standard
+from services.issuance.domain.application.state import Paper
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.portrait import (
     PortraitNotAlone,
@@ -37,6 +38,10 @@ PORTRAITS = (
     PortraitNotOnWhite,
 )
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class NoPortrait(Missing):
+    """No portrait lies with this application: none is needed, or the one on file is used."""
 
 
 class PersonErased(Missing):
@@ -80,6 +85,14 @@ class Hands:
         portrait = portraits.examine(image, standard(under))
         try:
             return await self.vault.keep(person, "portrait", portrait.jpeg)
+        except Erased as erased:
+            raise PersonErased from erased
+
+
+    async def portrait_of(self, paper: Paper) -> bytes:
+        """The picture that lies with an application. Raises PersonErased."""
+        try:
+            return await self.vault.fetch(paper.person_id, paper.portrait)
         except Erased as erased:
             raise PersonErased from erased
 

@@ -56,12 +56,13 @@ class ChooseWay:
 
 @command
 class AskSupplement:
-    """Something is missing."""
+    """Something is missing, or the clerk has answered these questions about the portrait with no."""
 
     application_id: ApplicationId
     reason: str
     at: datetime
     under: IssuanceBylaw
+    portrait: tuple[str, ...] = ()
 
 
 @command

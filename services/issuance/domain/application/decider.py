@@ -136,6 +136,7 @@ def ask_supplement(asked: AskSupplement, application: Application) -> Sequence[E
                     reason=asked.reason,
                     until=asked.under.supplement_until(asked.at),
                     at=asked.at,
+                    portrait=asked.portrait,
                 )
             ]
         case decided:

@@ -68,13 +68,17 @@ class WayChosen:
 
 @event
 class SupplementAsked:
-    """Something is missing; without an answer the request is withdrawn at `until`."""
+    """Something is missing; without an answer the request is withdrawn at `until`.
+
+    `portrait` are the questions about the portrait that the clerk has answered with no.
+    """
 
     application_id: ApplicationId
     person_id: PersonId
     reason: str
     until: datetime
     at: datetime
+    portrait: tuple[str, ...] = ()
 
 
 @event

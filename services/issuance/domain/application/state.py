@@ -70,6 +70,7 @@ class SupplementNeeded:
     paper: Paper
     reason: str
     until: datetime
+    portrait: tuple[str, ...] = ()
 
 
 @state
@@ -143,7 +144,7 @@ def evolve(application: Application, fact: Event) -> Application:
     paper = application.paper
     match fact:
         case SupplementAsked():
-            return SupplementNeeded(paper=paper, reason=fact.reason, until=fact.until)
+            return SupplementNeeded(paper=paper, reason=fact.reason, until=fact.until, portrait=fact.portrait)
         case ApplicationSupplemented():
             documents = tuple(dict.fromkeys((*paper.documents, *fact.documents)))
             papers = tuple(dict.fromkeys((*paper.papers, *fact.papers)))
