@@ -148,7 +148,8 @@ class IssuanceBylaw:
     def older_until(self, activated_at: datetime) -> tuple[tuple[str, datetime], ...]:
         """Which older cards go on beside a first card that works from this moment, and until when (UTC)."""
         return tuple(
-            (older.scheme, end_of_calendar_day(older.days, activated_at).at.astimezone(UTC)) for older in self.older_cards
+            (older.scheme, end_of_calendar_day(older.days, activated_at).at.astimezone(UTC))
+            for older in self.older_cards
         )
 
     def kept_until(self, arrived_at: datetime) -> datetime:

@@ -27,7 +27,9 @@ _OF_ALL = (
 """domain-facts 4.8; the eyes' height goes before the hair's."""
 _OF_SOCIAL_CARDS = (
     _asked("face", "脸宽是否为179至255像素？", "is the face 179 to 255 pixels wide?"),
-    _asked("middle", "两眼中点距左边缘是否为162至196像素？", "are the eyes' middle 162 to 196 pixels from the left edge?"),
+    _asked(
+        "middle", "两眼中点距左边缘是否为162至196像素？", "are the eyes' middle 162 to 196 pixels from the left edge?"
+    ),
     _asked("clothes", "衣着是否不是白色？", "are the clothes not white?"),
 )
 _OF_ID_CARDS = (

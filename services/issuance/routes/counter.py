@@ -4,7 +4,7 @@ import base64
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from libs.kernel import CalendarUnknown, Unfit
 from libs.kernel.ids import city_of, derived
@@ -128,9 +128,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
         responses=refusals(IdMistyped, paper.ApplicationUnknown, NoPortrait, PersonErased),
         dependencies=[allowed("issuance:judge-portrait")],
     )
-    async def what_a_clerk_judges_of_a_portrait(
-        application_id: ApplicationPath, call: Call, response: Response
-    ) -> PortraitView:
+    async def what_a_clerk_judges_of_a_portrait(application_id: ApplicationPath, call: Call) -> PortraitView:
         """The picture, and the questions that no machine answers. If one is answered with no, ask for another one
         (`…/supplement-requests`, with the codes); whoever accepts the application has answered all with yes."""
         holding = holding_of_application(application_id)
@@ -139,7 +137,7 @@ def counter(routes: APIRouter, hands: Hands) -> None:
             raise paper.ApplicationUnknown
         if not standing.state.paper.portrait:
             raise NoPortrait
-        response.headers["Cache-Control"] = "no-store"
+        call.headers["Cache-Control"] = "no-store"
         jpeg = await hands.portrait_of(standing.state.paper)
         under = of_paper(application_id, standing.state, hands.city.now())
         return PortraitView(

@@ -88,7 +88,6 @@ class Hands:
         except Erased as erased:
             raise PersonErased from erased
 
-
     async def portrait_of(self, paper: Paper) -> bytes:
         """The picture that lies with an application. Raises PersonErased."""
         try:

@@ -97,7 +97,11 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         | {"channel": "hall", "unit": ""},
     ),
     (way_chosen, "DeliveryChosen", OF_PAPER | {"way": "mail"}),
-    (supplement_asked, "SupplementAsked", OF_PAPER | OF_LI | {"reason": "portrait", "until": "2026-10-01T16:00:00Z"}),
+    (
+        replace(supplement_asked, portrait=("glasses",)),
+        "SupplementAsked",
+        OF_PAPER | OF_LI | {"reason": "portrait", "until": "2026-10-01T16:00:00Z", "portrait": ["glasses"]},
+    ),
     (supplemented, "ApplicationSupplemented", OF_PAPER),
     (
         accepted,
@@ -111,7 +115,11 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         "ReviewAsked",
         OF_PAPER | OF_LI | {"authority": "police", "review_by": "2026-10-01T16:00:00Z"},
     ),
-    (review_questioned, "SupplementAsked", OF_PAPER | OF_LI | {"reason": "birth", "until": "2026-10-01T16:00:00Z"}),
+    (
+        review_questioned,
+        "SupplementAsked",
+        OF_PAPER | OF_LI | {"reason": "birth", "until": "2026-10-01T16:00:00Z", "portrait": []},
+    ),
     (review_passed, "ReviewPassed", OF_PAPER),
     (review_refused, "ApplicationRejected", OF_PAPER | OF_LI | {"reason": "not registered here"}),
     (review_overdue, "ReviewOverdue", OF_PAPER | {"authority": "police"}),

@@ -80,4 +80,5 @@ def test_a_message_that_comes_twice_changes_nothing_more() -> None:
 
 
 def test_nothing_is_heard_without_a_reaction() -> None:
-    assert {get_type_hints(reaction)["told"] for reaction in REACTIONS} == set(HEARS)
+    heard: set[type] = set(HEARS)
+    assert {get_type_hints(reaction)["told"] for reaction in REACTIONS} == heard
