@@ -106,6 +106,19 @@ class Proposals(Generic[P]):
             raise ProposalLapsed(until=found.until.isoformat(timespec="seconds"))
         return found, FourEyes(proposed_by=found.by, approved_by=by)
 
+    def objected(self, proposal_id: ProposalId, by: Hand) -> P | None:
+        """What one no ends, whoever says it; None if it is ended already.
+
+        Raises HandUnnamed, ProposalOvertaken if it has happened, for then it is too late, or ProposalUnknown.
+        """
+        named(by)
+        if proposal_id in self.done:
+            raise ProposalOvertaken
+        found = next((one for one in self.waiting if one.proposal_id == proposal_id), None)
+        if found is None and proposal_id not in self.overtaken:
+            raise ProposalUnknown(proposal_id=proposal_id)
+        return found
+
     def known(self, proposal_id: ProposalId) -> bool:
         """Whether this was ever proposed here, whatever has become of it."""
         return proposal_id in self.done | self.overtaken | {one.proposal_id for one in self.waiting}

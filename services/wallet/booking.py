@@ -235,7 +235,7 @@ def _adjustment_entries(facts: Sequence[adjustment.Event]) -> Iterator[Entry]:
                 pays = fact.amount_fen > 0 and chart.kind_of(fact.against) is chart.Kind.SUSPENSE
                 other = Posting(fact.against, -fact.amount_fen, guard=waits_there() if pays else None)
                 yield Entry(fact.adjustment_id, kind, (right, other))
-            case adjustment.AdjustmentProposed():
+            case adjustment.AdjustmentProposed() | adjustment.AdjustmentDeclined():
                 pass  # Nothing moves on one person's word.
             case _:
                 assert_never(fact)

@@ -158,7 +158,7 @@ def tell_of_top_up(fact: topup.Event) -> Contract | None:
 
 
 def tell_of_adjustment(fact: adjustment.Event) -> Contract | None:
-    """A proposal is told to nobody, and reasons stay with the city."""
+    """Proposals and objections are told to nobody, and reasons stay with the city."""
     match fact:
         case adjustment.AdjustmentMade():
             return told.AdjustmentMade(
@@ -168,14 +168,14 @@ def tell_of_adjustment(fact: adjustment.Event) -> Contract | None:
                 amount_fen=fact.amount_fen,
                 at=fact.at,
             )
-        case adjustment.AdjustmentProposed():
+        case adjustment.AdjustmentProposed() | adjustment.AdjustmentDeclined():
             return None
         case _:
             assert_never(fact)
 
 
 def tell_of_tap_case(fact: tapcase.Event) -> Contract | None:
-    """A proposal is told to nobody, and reasons stay with the city."""
+    """Proposals and objections are told to nobody, and reasons stay with the city."""
     match fact:
         case tapcase.TapRuled():
             return told.TapRuled(
@@ -185,7 +185,7 @@ def tell_of_tap_case(fact: tapcase.Event) -> Contract | None:
                 amount_fen=fact.amount_fen,
                 at=fact.at,
             )
-        case tapcase.RulingProposed():
+        case tapcase.RulingProposed() | tapcase.RulingDeclined():
             return None
         case _:
             assert_never(fact)

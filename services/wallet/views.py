@@ -110,7 +110,8 @@ class AdjustmentView(BaseModel):
     """What is put right in the books, or shall be."""
 
     adjustment_id: str
-    status: Literal["proposed", "booked"]
+    status: Literal["proposed", "declined", "booked"]
+    """`declined`: somebody said no, and nobody has proposed it anew."""
     account: str
     """The account that is put right; once booked, where the money went."""
     against: str
@@ -204,7 +205,7 @@ def adjustment_view(adjustment_id: str, adjustment: Adjustment) -> AdjustmentVie
         raise AdjustmentUnknown(adjustment_id=adjustment_id)
     return AdjustmentView(
         adjustment_id=adjustment_id,
-        status="proposed" if made is None else "booked",
+        status="booked" if made is not None else "declined" if adjustment.declined else "proposed",
         account=asked.account if made is None else made.account,
         against=asked.against,
         amount_fen=asked.amount_fen,

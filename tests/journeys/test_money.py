@@ -375,6 +375,12 @@ async def test_an_account_is_put_right_by_two_people_and_once(town: Town) -> Non
     assert (asked["status"], await money(town, card)) == ("proposed", (1_000, 0))
     approvals, body = f"/v1/adjustments/{asked['adjustment_id']}/approvals", {"proposal_id": asked["proposal_id"]}
     assert (await town.post(ANNA, approvals, body, expect=403))["code"] == "same-hand"
+    no = await town.post(BO, approvals.replace("approvals", "objections"), body | {"reason": "look at line 7 again"})
+    assert no["status"] == "declined"
+    assert (await town.post(BO, approvals, body, expect=409))["code"] == "proposal-overtaken"
+    asked = await town.post(ANNA, f"/v1/cards/{card}/adjustments", CHARGED_TWICE, expect=202)
+    body = {"proposal_id": asked["proposal_id"]}
+    assert asked["status"] == "proposed"
     for _ in range(2):
         assert (await town.post(BO, approvals, body))["status"] == "booked"
     assert await money(town, card) == (1_182, 0)

@@ -106,11 +106,20 @@ async def test_a_clerk_finds_two_taps_that_contradict_each_other_and_two_people_
     waits = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/rulings", asked, expect=202)
     assert (waits["status"], waits["against"][0]["case_id"]) == ("proposed", "330900-zs-bus-40-1")
     assert await shadow_of(pool) == before
+    objections, no = "/v1/tap-cases/330900-zs-bus-40-2/objections", {"reason": "that list is of another day"}
+    approval = {"proposal_id": waits["ruling"]["proposal_id"]}
+    opened = await town.post(COLLEAGUE, objections, approval | no)
+    assert (opened["status"], opened["ruling"]) == ("open", None)
+    dead = await town.post(COLLEAGUE, "/v1/tap-cases/330900-zs-bus-40-2/approvals", approval, expect=409)
+    assert dead["code"] == "proposal-overtaken"
+    waits = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/rulings", asked, expect=202)
     approval = {"proposal_id": waits["ruling"]["proposal_id"]}
     alone = await town.post(CENTRE, "/v1/tap-cases/330900-zs-bus-40-2/approvals", approval, expect=403)
     assert alone["code"] == "same-hand"
     done = await town.post(COLLEAGUE, "/v1/tap-cases/330900-zs-bus-40-2/approvals", approval)
     assert done["status"] == "ruled"
+    late = await town.post(CENTRE, objections, approval | no, expect=409)
+    assert late["code"] == "proposal-overtaken"
     assert await shadow_of(pool) == before - 182
     true = await town.get(CENTRE, "/v1/tap-cases/330900-zs-bus-40-1")
     assert (true["status"], true["standing"]) == ("closed", "booked")

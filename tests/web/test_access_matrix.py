@@ -142,6 +142,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/staff/{staff_id}/dismissals": {"appointment_id": "none", "reason": "moved"},
     "/v1/tap-cases/{case_id}/rulings": {"ruling": "reject", "reason": "nobody rode", "evidence": "F-3"},
     "/v1/tap-cases/{case_id}/approvals": {"proposal_id": "somebody's"},
+    "/v1/tap-cases/{case_id}/objections": {"proposal_id": "somebody's", "reason": "nobody rode"},
     "/v1/terminals/{terminal}/hotlist-receipts": {"version": 0, "received_at": "2026-09-01T00:00:00+08:00"},
     "/v1/terminals": {
         "terminals": [{"terminal": 1, "merchant": "zs-bus", "service": "bus"}],
@@ -165,6 +166,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "pile": "taps", "amount_fen": 182, "reason": "a terminal that is gone", "evidence": "F-2", "reference": "w-1",
     },
     "/v1/adjustments/{adjustment_id}/approvals": {"proposal_id": "somebody's"},
+    "/v1/adjustments/{adjustment_id}/objections": {"proposal_id": "somebody's", "reason": "nobody rode"},
     "/v1/differences/{difference_id}/explanations": {"reason": "counted twice there", "evidence": "F-3"},
     "/v1/differences/{difference_id}/write-offs": {
         "bears": "issuer", "amount_fen": 182, "reason": "nobody knows", "evidence": "F-4", "reference": "w-1",

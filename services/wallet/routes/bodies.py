@@ -132,6 +132,12 @@ class ApprovalBody(Body):
     proposal_id: Annotated[str, StringConstraints(max_length=40)]
 
 
+class ObjectionBody(ApprovalBody):
+    """Which proposal has been looked at, and why it shall not be."""
+
+    reason: Text
+
+
 LoadPath = Annotated[str, Path(description="The load, as its receipt named it.")]
 Counter = Annotated[int, Field(ge=0, lt=2**16, description="The chip's load counter, two bytes.")]
 

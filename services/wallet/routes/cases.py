@@ -13,10 +13,10 @@ from libs.web.call import Call
 from libs.web.problems import refusals
 from services.wallet.domain.naming import TapCaseId
 from services.wallet.domain.tapcase import decider as tap_cases
-from services.wallet.domain.tapcase.commands import ApproveRuling, RuleOnTap
+from services.wallet.domain.tapcase.commands import ApproveRuling, DeclineRuling, RuleOnTap
 from services.wallet.domain.tapcase.state import Cases
 from services.wallet.domain.taps.tap import Class, Ruling
-from services.wallet.routes.bodies import ApprovalBody, NothingToAdd, RulingBody
+from services.wallet.routes.bodies import ApprovalBody, NothingToAdd, ObjectionBody, RulingBody
 from services.wallet.routes.books import CursorUnreadable, Page
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.taps import NotClearedHere, TapCounter
@@ -133,6 +133,31 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
             )
 
         return await carried_out(case_id, await hands.decide("tapcase", counter_id, ask, call))
+
+    @routes.post(
+        "/v1/tap-cases/{case_id}/objections",
+        status_code=201,
+        responses=refusals(
+            tap_cases.TapCaseUnknown, HandUnnamed, ProposalUnknown, ProposalOvertaken, NotClearedHere, MoneyHalted
+        ),
+        dependencies=[allowed("wallet:rule-on-taps")],
+    )
+    async def object_to_a_ruling(case_id: CasePath, said: ObjectionBody, call: Call) -> TapCaseView:
+        """Say no to what somebody else has proposed, or take back what you proposed yourself; the case stays open."""
+        call.allow(city=_city(case_id))
+        case = await counter.cases_kept.case(case_id)
+
+        def ask(_now: Cases, at: datetime) -> DeclineRuling:
+            return DeclineRuling(
+                counter_id=case.counter_id,
+                case_id=case.case_id,
+                proposal_id=ProposalId(said.proposal_id),
+                reason=said.reason,
+                by=call.hand,
+                at=at,
+            )
+
+        return await seen(case_id, await hands.decide("tapcase", case.counter_id, ask, call, reason=said.reason))
 
     @routes.post(
         "/v1/tap-judgements",

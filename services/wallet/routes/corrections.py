@@ -13,11 +13,16 @@ from libs.web.problems import refusals
 from services.ids import IdMistyped, holding_of
 from services.wallet.domain import chart, money
 from services.wallet.domain.adjustment import decider as adjustments
-from services.wallet.domain.adjustment.commands import ApproveAdjustment, ProposeCorrection, ProposeWriteOff
+from services.wallet.domain.adjustment.commands import (
+    ApproveAdjustment,
+    DeclineAdjustment,
+    ProposeCorrection,
+    ProposeWriteOff,
+)
 from services.wallet.domain.adjustment.state import Adjustment
 from services.wallet.domain.naming import AdjustmentId, adjustment_id, holding_of_money, pile_id
 from services.wallet.domain.purse.decider import NoWalletHere
-from services.wallet.routes.bodies import ApprovalBody, CardPath, CorrectionBody, WriteOffBody
+from services.wallet.routes.bodies import ApprovalBody, CardPath, CorrectionBody, ObjectionBody, WriteOffBody
 from services.wallet.routes.hands import Hands
 from services.wallet.routes.till import CANNOT_TAKE_IT
 from services.wallet.views import AdjustmentView, adjustment_view
@@ -128,6 +133,28 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
             return await to("account")
         except CANNOT_TAKE_IT:
             return await to("payable")
+
+    @routes.post(
+        "/v1/adjustments/{adjustment_id}/objections",
+        status_code=201,
+        responses=refusals(IdMistyped, HandUnnamed, ProposalUnknown, ProposalOvertaken, adjustments.AdjustmentUnknown),
+        dependencies=[allowed("wallet:adjust")],
+    )
+    async def object_to_an_adjustment(adjustment_id: AdjustmentPath, said: ObjectionBody, call: Call) -> AdjustmentView:
+        """Say no to what somebody else has proposed, or take back what you proposed yourself; nothing is booked."""
+        holding_of_money(adjustment_id)
+
+        def ask(_now: Adjustment, at: datetime) -> DeclineAdjustment:
+            return DeclineAdjustment(
+                adjustment_id=AdjustmentId(adjustment_id),
+                proposal_id=ProposalId(said.proposal_id),
+                reason=said.reason,
+                by=call.hand,
+                at=at,
+            )
+
+        now = await hands.decide("adjustment", adjustment_id, ask, call, reason=said.reason)
+        return adjustment_view(adjustment_id, now)
 
     @routes.get(
         "/v1/adjustments/{adjustment_id}",

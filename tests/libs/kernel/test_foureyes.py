@@ -153,6 +153,19 @@ def test_whoever_looked_and_said_no_has_said_no() -> None:
     assert dropped.open(OpeningProposed, NOON) is None
 
 
+def test_an_objection_ends_what_waits_and_comes_too_late_for_what_has_happened() -> None:
+    nothing = Proposals[OpeningProposed]()
+    waiting = nothing.with_new(proposed)
+    assert waiting.objected(FIRST, OTHER) == waiting.objected(FIRST, ONE) == proposed
+    assert waiting.without(FIRST).objected(FIRST, OTHER) is None
+    with pytest.raises(ProposalOvertaken):
+        waiting.when_done(FIRST).objected(FIRST, OTHER)
+    with pytest.raises(ProposalUnknown):
+        nothing.objected(FIRST, OTHER)
+    with pytest.raises(HandUnnamed):
+        waiting.objected(FIRST, NOBODY)
+
+
 def test_only_the_kinds_that_are_named_are_overtaken() -> None:
     standing = Proposals[OpeningProposed]().with_new(proposed)
     assert standing.when_changed(OpeningProposed).open(OpeningProposed, NOON) is None

@@ -20,13 +20,18 @@ from libs.kernel.foureyes import (
     SameHand,
 )
 from libs.kernel.ids import derived, written
-from libs.ledger.entry import Entry, Post, Posting
+from libs.ledger.entry import Booking, Entry, Post, Posting
 from libs.ledger.memory import MemoryLedger
 from libs.testing import conversation
 from libs.testing.clocks import StandingClock
 from services.wallet.booking import book_adjustment
 from services.wallet.domain import chart
-from services.wallet.domain.adjustment.commands import ApproveAdjustment, ProposeCorrection, ProposeWriteOff
+from services.wallet.domain.adjustment.commands import (
+    ApproveAdjustment,
+    DeclineAdjustment,
+    ProposeCorrection,
+    ProposeWriteOff,
+)
 from services.wallet.domain.adjustment.decider import (
     PROPOSALS_STAND_FOR,
     AdjustmentUnknown,
@@ -34,7 +39,7 @@ from services.wallet.domain.adjustment.decider import (
     PileSmaller,
     adjustments,
 )
-from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed
+from services.wallet.domain.adjustment.events import AdjustmentDeclined, AdjustmentMade, AdjustmentProposed
 from services.wallet.domain.money import AmountUnfit, ReferenceReused
 from services.wallet.domain.naming import adjustment_id, holding_of_money
 from services.wallet.publishing import tell_of_adjustment
@@ -69,6 +74,10 @@ made = AdjustmentMade(
     adjustment_id=HER_CASE, account=chart.online(HERS), against=chart.suspense(ZHOUSHAN, "taps"), amount_fen=182,
     cap_fen=OURS.account_cap_fen, proposal_id=PROPOSAL, eyes=FourEyes(proposed_by=ANNA, approved_by=BO), at=NIGHT,
 )  # fmt: skip
+decline = DeclineAdjustment(adjustment_id=HER_CASE, proposal_id=PROPOSAL, reason="it was charged once", by=BO, at=NIGHT)
+declined = AdjustmentDeclined(
+    adjustment_id=HER_CASE, proposal_id=PROPOSAL, reason="it was charged once", by=BO, at=NIGHT
+)
 pile_proposed = replace(
     proposed, adjustment_id=PILE_CASE, account=chart.suspense(ZHOUSHAN, "taps"), against=chart.issuer_loss(ZHOUSHAN),
     amount_fen=500, reason="a terminal is gone", evidence="F-2", most_fen=100_000_000,
@@ -103,6 +112,39 @@ def test_nothing_is_approved_that_was_not_proposed_or_waited_too_long() -> None:
     anew = replace(proposed, at=A_MONTH_LATER, proposal_id=ProposalId("p-2"), until=A_MONTH_LATER + PROPOSALS_STAND_FOR)
     given(proposed).when(again).then(anew)
     given(proposed, anew).when(replace(approve, at=A_MONTH_LATER)).refused(ProposalOvertaken)
+
+
+@pytest.mark.requirement("R169")
+def test_one_no_is_enough_and_nothing_is_booked_until_it_is_proposed_anew() -> None:
+    given(proposed).when(decline).then(declined)
+    given(proposed).when(replace(decline, by=ANNA)).then(replace(declined, by=ANNA))
+    given(proposed, declined).when(decline).then()
+    given(proposed, declined).when(approve).refused(ProposalOvertaken)
+    given(proposed, declined).when(correct).then()
+    anew = replace(proposed, proposal_id=ProposalId("p-2"))
+    given(proposed, declined).when(replace(correct, proposal_id=ProposalId("p-2"))).then(anew)
+    given(proposed, declined, anew).when(approve).refused(ProposalOvertaken)
+    given(proposed, declined, anew).when(replace(approve, proposal_id=ProposalId("p-2"))).then(
+        replace(made, proposal_id=ProposalId("p-2"))
+    )
+    assert adjustments.fold([proposed, declined]).declined
+    assert not adjustments.fold([proposed, declined, anew]).declined
+    assert book_adjustment([declined], adjustments.fold([proposed, declined])) == Booking()
+    assert tell_of_adjustment(declined) is None
+
+
+def test_a_write_off_is_declined_in_the_same_way() -> None:
+    ours = replace(decline, adjustment_id=PILE_CASE)
+    no = replace(declined, adjustment_id=PILE_CASE)
+    given(pile_proposed).when(ours).then(no)
+    given(pile_proposed, no).when(approve_pile).refused(ProposalOvertaken)
+
+
+def test_nobody_objects_unnamed_or_too_late_or_to_what_was_never_proposed() -> None:
+    given(proposed).when(replace(decline, by=NOBODY)).refused(HandUnnamed)
+    given(proposed, made).when(decline).refused(ProposalOvertaken)
+    given().when(decline).refused(AdjustmentUnknown)
+    given(proposed).when(replace(decline, proposal_id=ProposalId("p-9"))).refused(ProposalUnknown)
 
 
 def test_a_reference_names_one_adjustment_and_no_other() -> None:

@@ -12,7 +12,7 @@ from libs.testing import conversation
 from services.wallet import publishing
 from services.wallet.contracts import TapRuled as Told
 from services.wallet.domain.naming import counter_id, record_of, tap_case_id
-from services.wallet.domain.tapcase.commands import ApproveRuling, CarryOutRuling, RuleOnTap
+from services.wallet.domain.tapcase.commands import ApproveRuling, CarryOutRuling, DeclineRuling, RuleOnTap
 from services.wallet.domain.tapcase.decider import (
     AlreadyRuled,
     CardDidNotSign,
@@ -22,7 +22,7 @@ from services.wallet.domain.tapcase.decider import (
     PurseNotKnown,
     tap_cases,
 )
-from services.wallet.domain.tapcase.events import Event, RulingProposed, TapRuled
+from services.wallet.domain.tapcase.events import Event, RulingDeclined, RulingProposed, TapRuled
 from services.wallet.domain.taps.tap import BOOKED_BY_RULE, PARKED, Class, Ruling
 
 MORNING = datetime(2026, 9, 28, 2, 0, tzinfo=UTC)
@@ -50,6 +50,12 @@ ruled = TapRuled(
     reason="the driver's list shows it", evidence="F-7", proposal_id=FIRST, by=MEI, at=MORNING,
     eyes=FourEyes(proposed_by=MEI, approved_by=JUN),
 )  # fmt: skip
+decline = DeclineRuling(
+    counter_id=COUNTER, case_id=CASE, proposal_id=FIRST, reason="that list is of another day", by=JUN, at=MORNING
+)
+declined = RulingDeclined(
+    counter_id=COUNTER, case_id=CASE, proposal_id=FIRST, reason="that list is of another day", by=JUN, at=MORNING
+)
 forged = replace(charge, standing=Class.BAD_CRYPTOGRAM, ruling=Ruling.REJECT)
 
 
@@ -72,6 +78,31 @@ def test_nobody_approves_their_own_proposal_or_one_that_has_lapsed_or_was_never_
     given().when(approve).refused(ProposalUnknown)
     given(proposed).when(replace(approve, case_id=OTHER_CASE)).refused(ProposalUnknown)
     given().when(replace(charge, by=Hand(""))).refused(HandUnnamed)
+
+
+@pytest.mark.requirement("R169")
+def test_one_no_is_enough_and_what_was_declined_is_approved_by_nobody() -> None:
+    given(proposed).when(decline).then(declined)
+    given(proposed).when(replace(decline, by=MEI)).then(replace(declined, by=MEI))
+    given(proposed, declined).when(decline).then()
+    given(proposed, declined).when(approve).refused(ProposalOvertaken)
+
+
+def test_what_was_declined_can_be_proposed_anew_but_the_old_proposal_stays_dead() -> None:
+    anew = replace(proposed, proposal_id=ProposalId("second"))
+    given(proposed, declined).when(charge).then()
+    given(proposed, declined).when(replace(charge, proposal_id=ProposalId("second"))).then(anew)
+    given(proposed, declined, anew).when(approve).refused(ProposalOvertaken)
+    given(proposed, declined, anew).when(replace(approve, proposal_id=ProposalId("second"))).then(
+        replace(ruled, proposal_id=ProposalId("second"))
+    )
+
+
+def test_nobody_objects_unnamed_or_too_late_or_to_what_was_never_proposed_for_this_case() -> None:
+    given(proposed).when(replace(decline, by=Hand(""))).refused(HandUnnamed)
+    given(proposed, ruled).when(decline).refused(ProposalOvertaken)
+    given().when(decline).refused(ProposalUnknown)
+    given(proposed).when(replace(decline, case_id=OTHER_CASE)).refused(ProposalUnknown)
 
 
 def test_an_approval_answers_what_its_giver_saw() -> None:
@@ -131,6 +162,7 @@ def test_the_books_follow_at_once() -> None:
     assert due.at == ruled.at
     assert due.command == CarryOutRuling(counter_id=COUNTER, case_id=CASE, ruling=Ruling.BOOK, at=MORNING)
     assert list(tap_cases.due(proposed)) == []
+    assert list(tap_cases.due(declined)) == []
 
 
 def test_a_ruling_is_told_without_its_reason_and_a_proposal_to_nobody() -> None:
@@ -138,6 +170,7 @@ def test_a_ruling_is_told_without_its_reason_and_a_proposal_to_nobody() -> None:
     assert isinstance(told, Told)
     assert "driver" not in told.model_dump_json()
     assert publishing.tell_of_tap_case(proposed) is None
+    assert publishing.tell_of_tap_case(declined) is None
 
 
 @pytest.mark.parametrize("text", ["", "330900", "330900-zs-bus-0-1", "330900-zs-bus-1-0", "330900-ZS-1-1", "x-zs-1-1"])

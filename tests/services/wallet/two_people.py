@@ -6,7 +6,7 @@ from libs.kernel import ProposalId
 from libs.testing.twopeople import ONE, OTHER, Conversation
 from services.wallet.domain.taps.tap import Class, Ruling
 from tests.services.wallet import test_tap_case as cases
-from tests.services.wallet.test_adjustment import A_MONTH_LATER, approve, correct, write_off
+from tests.services.wallet.test_adjustment import A_MONTH_LATER, approve, correct, decline, write_off
 
 ANOTHER = ProposalId("another")
 
@@ -21,6 +21,7 @@ CONVERSATIONS = (
             replace(correct, amount_fen=-182),
             replace(correct, proposal_id=ANOTHER, at=A_MONTH_LATER),
             replace(approve, to="payable"),
+            decline,
             replace(approve, proposal_id=ANOTHER, stands_fen=900),
             replace(approve, proposal_id=ANOTHER, at=A_MONTH_LATER),
         ),
@@ -34,6 +35,7 @@ CONVERSATIONS = (
             replace(cases.charge, case_id=cases.OTHER_CASE, proposal_id=ANOTHER),
             replace(cases.charge, standing=Class.STALE, ruling=Ruling.REJECT),
             replace(cases.approve, proposal_id=ANOTHER),
+            cases.decline,
             replace(cases.approve, standing=Class.STALE),
         ),
     ),

@@ -66,4 +66,15 @@ class ApproveAdjustment:
     stands_fen: int = 0
 
 
-Command: TypeAlias = ProposeCorrection | ProposeWriteOff | ApproveAdjustment
+@command
+class DeclineAdjustment:
+    """I have looked at it, and it shall not be booked; or I take back what I proposed."""
+
+    adjustment_id: AdjustmentId
+    proposal_id: ProposalId
+    reason: str
+    by: Hand
+    at: datetime
+
+
+Command: TypeAlias = ProposeCorrection | ProposeWriteOff | ApproveAdjustment | DeclineAdjustment

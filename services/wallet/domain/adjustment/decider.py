@@ -8,8 +8,14 @@ from typing import assert_never
 from libs.kernel import Clash, Decider, Missing, Unfit
 from libs.kernel.foureyes import TwoPeople, named
 from services.wallet.domain import chart
-from services.wallet.domain.adjustment.commands import ApproveAdjustment, Command, ProposeCorrection, ProposeWriteOff
-from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed, Event
+from services.wallet.domain.adjustment.commands import (
+    ApproveAdjustment,
+    Command,
+    DeclineAdjustment,
+    ProposeCorrection,
+    ProposeWriteOff,
+)
+from services.wallet.domain.adjustment.events import AdjustmentDeclined, AdjustmentMade, AdjustmentProposed, Event
 from services.wallet.domain.adjustment.state import Adjustment, evolve
 from services.wallet.domain.money import AMOUNT_MAX_FEN, ReferenceReused, amount
 from services.wallet.domain.naming import holding_of_money
@@ -41,6 +47,8 @@ def decide(command: Command, adjustment: Adjustment) -> Sequence[Event]:
             return propose_write_off(command, adjustment)
         case ApproveAdjustment():
             return approve(command, adjustment)
+        case DeclineAdjustment():
+            return decline(command, adjustment)
         case _:
             assert_never(command)
 
@@ -138,6 +146,23 @@ def approve(asked: ApproveAdjustment, adjustment: Adjustment) -> Sequence[Event]
     if asked.to == "payable" and proposal.amount_fen > 0:
         made = replace(made, account=chart.refund(holding_of_money(asked.adjustment_id)))
     return [made]
+
+
+def decline(asked: DeclineAdjustment, adjustment: Adjustment) -> Sequence[Event]:
+    """One no is enough, whoever says it, as long as nothing is booked; the same can be proposed anew."""
+    if adjustment.asked is None:
+        raise AdjustmentUnknown(adjustment_id=asked.adjustment_id)
+    if adjustment.proposals.objected(asked.proposal_id, asked.by) is None:
+        return []
+    return [
+        AdjustmentDeclined(
+            adjustment_id=asked.adjustment_id,
+            proposal_id=asked.proposal_id,
+            reason=asked.reason,
+            by=asked.by,
+            at=asked.at,
+        )
+    ]
 
 
 adjustments: Decider[Command, Adjustment, Event] = Decider(Adjustment(), decide, evolve)

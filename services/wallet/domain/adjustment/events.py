@@ -39,4 +39,15 @@ class AdjustmentMade:
     at: datetime
 
 
-Event: TypeAlias = AdjustmentProposed | AdjustmentMade
+@event
+class AdjustmentDeclined:
+    """Whoever looked said no, or it was taken back. Nothing is booked."""
+
+    adjustment_id: AdjustmentId
+    proposal_id: ProposalId
+    reason: str
+    by: Hand
+    at: datetime
+
+
+Event: TypeAlias = AdjustmentProposed | AdjustmentMade | AdjustmentDeclined

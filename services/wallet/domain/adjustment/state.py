@@ -6,7 +6,7 @@ from typing import assert_never
 from libs.kernel import state
 from libs.kernel.foureyes import Proposals
 from services.wallet.domain import chart
-from services.wallet.domain.adjustment.events import AdjustmentMade, AdjustmentProposed, Event
+from services.wallet.domain.adjustment.events import AdjustmentDeclined, AdjustmentMade, AdjustmentProposed, Event
 
 
 @state
@@ -16,6 +16,11 @@ class Adjustment:
     asked: AdjustmentProposed | None = None
     made: AdjustmentMade | None = None
     proposals: Proposals[AdjustmentProposed] = Proposals()
+
+    @property
+    def declined(self) -> bool:
+        """Whether somebody has said no to what is wanted, and nobody has proposed it anew."""
+        return self.asked is not None and self.asked.proposal_id in self.proposals.overtaken
 
     @property
     def pile(self) -> str | None:
@@ -30,5 +35,7 @@ def evolve(adjustment: Adjustment, fact: Event) -> Adjustment:
             return replace(adjustment, asked=fact, proposals=adjustment.proposals.with_new(fact))
         case AdjustmentMade():
             return replace(adjustment, made=fact, proposals=adjustment.proposals.when_done(fact.proposal_id))
+        case AdjustmentDeclined():
+            return replace(adjustment, proposals=adjustment.proposals.without(fact.proposal_id))
         case _:
             assert_never(fact)

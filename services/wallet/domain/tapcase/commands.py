@@ -44,6 +44,18 @@ class ApproveRuling:
 
 
 @command
+class DeclineRuling:
+    """I have looked into it, and it shall not be so; or I take back what I proposed."""
+
+    counter_id: CounterId
+    case_id: TapCaseId
+    proposal_id: ProposalId
+    reason: str
+    by: Hand
+    at: datetime
+
+
+@command
 class CarryOutRuling:
     """The books and the register follow what was ruled; the city's own command, carried out by `wiring`."""
 
@@ -53,4 +65,4 @@ class CarryOutRuling:
     at: datetime
 
 
-Command: TypeAlias = RuleOnTap | ApproveRuling | CarryOutRuling
+Command: TypeAlias = RuleOnTap | ApproveRuling | DeclineRuling | CarryOutRuling

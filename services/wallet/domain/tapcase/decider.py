@@ -6,8 +6,8 @@ from typing import Any, assert_never
 
 from libs.kernel import Clash, Decider, Due, Missing
 from libs.kernel.foureyes import ProposalOvertaken, ProposalUnknown, TwoPeople, named
-from services.wallet.domain.tapcase.commands import ApproveRuling, CarryOutRuling, Command, RuleOnTap
-from services.wallet.domain.tapcase.events import Event, RulingProposed, TapRuled
+from services.wallet.domain.tapcase.commands import ApproveRuling, CarryOutRuling, Command, DeclineRuling, RuleOnTap
+from services.wallet.domain.tapcase.events import Event, RulingDeclined, RulingProposed, TapRuled
 from services.wallet.domain.tapcase.state import Cases, evolve
 from services.wallet.domain.taps.tap import BOOKED_BY_RULE, PARKED, Class, Ruling
 
@@ -54,6 +54,8 @@ def decide(command: Command, cases: Cases) -> Sequence[Event]:
             return rule(command, cases)
         case ApproveRuling():
             return approve(command, cases)
+        case DeclineRuling():
+            return decline(command, cases)
         case CarryOutRuling():
             return []  # The books follow; here all is said.
         case _:
@@ -120,6 +122,25 @@ def approve(asked: ApproveRuling, cases: Cases) -> Sequence[Event]:
             proposal_id=proposal.proposal_id,
             by=proposal.by,
             eyes=eyes,
+            at=asked.at,
+        )
+    ]
+
+
+def decline(asked: DeclineRuling, cases: Cases) -> Sequence[Event]:
+    """One no is enough, whoever says it, as long as nothing is ruled; the same can be proposed anew."""
+    waiting = cases.proposals.objected(asked.proposal_id, asked.by)
+    if waiting is None:
+        return []
+    if waiting.case_id != asked.case_id:
+        raise ProposalUnknown(proposal_id=asked.proposal_id)
+    return [
+        RulingDeclined(
+            counter_id=asked.counter_id,
+            case_id=asked.case_id,
+            proposal_id=asked.proposal_id,
+            reason=asked.reason,
+            by=asked.by,
             at=asked.at,
         )
     ]

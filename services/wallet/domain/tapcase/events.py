@@ -43,4 +43,16 @@ class TapRuled:
     eyes: FourEyes | None = None
 
 
-Event: TypeAlias = RulingProposed | TapRuled
+@event
+class RulingDeclined:
+    """Whoever looked said no, or it was taken back. The case is open as before."""
+
+    counter_id: CounterId
+    case_id: TapCaseId
+    proposal_id: ProposalId
+    reason: str
+    by: Hand
+    at: datetime
+
+
+Event: TypeAlias = RulingProposed | TapRuled | RulingDeclined

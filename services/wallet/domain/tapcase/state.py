@@ -7,7 +7,7 @@ from typing import assert_never
 from libs.kernel import state
 from libs.kernel.foureyes import Proposals
 from services.wallet.domain.naming import TapCaseId
-from services.wallet.domain.tapcase.events import Event, RulingProposed, TapRuled
+from services.wallet.domain.tapcase.events import Event, RulingDeclined, RulingProposed, TapRuled
 from services.wallet.domain.taps.tap import Ruling
 
 
@@ -31,5 +31,7 @@ def evolve(cases: Cases, fact: Event) -> Cases:
         case TapRuled():
             ruled = {**cases.ruled, fact.case_id: fact}
             return replace(cases, ruled=ruled, proposals=cases.proposals.when_done(fact.proposal_id).when_changed())
+        case RulingDeclined():
+            return replace(cases, proposals=cases.proposals.without(fact.proposal_id))
         case _:
             assert_never(fact)
