@@ -1,6 +1,7 @@
 """What issuance remembers: who is next in production, how far an application is, what happened to a card."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
@@ -268,7 +269,7 @@ def _timeline(told: Contract, message: Message) -> Iterator[Change]:
             "id": message.id,
             "holding_id": holding,
             "at": at,
-            "order": f"{at:%Y%m%d%H%M%S%f}/{service}/{shard:02}/{sequence:012}",
+            "order": f"{_sortable(at)}/{service}/{shard:02}/{sequence:012}",
             "service": service,
             "what": type(told).__name__,
             "channel": who.get("channel", ""),
@@ -276,6 +277,11 @@ def _timeline(told: Contract, message: Message) -> Iterator[Change]:
             "details": told.model_dump_json(exclude=NOT_TOLD_AGAIN, exclude_none=True),
         },
     )
+
+
+def _sortable(at: datetime) -> str:
+    """A moment to the microsecond, in digits; `strftime` says the same at half as much again, for every event."""
+    return f"{at.year:04}{at.month:02}{at.day:02}{at.hour:02}{at.minute:02}{at.second:02}{at.microsecond:06}"
 
 
 class IssuanceQuestions:
