@@ -85,15 +85,16 @@ class OfHangzhou(Story):
 
 
 class OfWuxi(Story):
-    """A permit that time alone opens, a card that its holder activates, and a call that counts calendar days."""
+    """A permit that time alone opens and a year ends, a card that its holder activates, a call that counts days."""
 
     city = "320200"
 
     async def tell(self) -> None:
-        await self.half_a_year()
+        person = await self.half_a_year()
         await self.a_card_that_its_holder_activates()
+        await self.from_year_to_year(person)
 
-    async def half_a_year(self) -> None:
+    async def half_a_year(self) -> str:
         self.heading("A residence permit wants half a year: time alone opens it, at its hour")
         shown = {"kind": "id_card", "number": "330902198512310024"}
         person = await self.registered(shown, "林小舟")
@@ -103,6 +104,7 @@ class OfWuxi(Story):
         await self.advance("2026-09-02T00:00:00+08:00")
         self.say("nobody has said anything new:")
         await self.because("clerk:wx-hall", person, "residence-permit")
+        return person
 
     async def a_card_that_its_holder_activates(self) -> None:
         self.heading("The third-generation social security card works when its holder activates it")
@@ -131,6 +133,31 @@ class OfWuxi(Story):
         await self.advance(str(stopped["lapses_at"]))
         self.say("nobody signed, and it works again:")
         self.functions(await self.get("clerk:wx-hall", f"/v1/cards/{card}"))
+
+    async def from_year_to_year(self, person: str) -> None:
+        self.heading("The permit holds for a year, and is endorsed within the month before the year is full")
+        police = "clerk:wx-police-liangxi"
+        papers = {
+            "person_id": person, "programme": "residence-permit", "documents": ["id_card"], "portrait": PORTRAIT,
+            "papers": [{"kind": "id_card"}, {"kind": "employment_proof"}],
+        }  # fmt: skip
+        shown = {"portrait": "<JPEG>", "papers": "<ID card, employment proof>"}
+        taken = await self.post(police, "/v1/applications", papers, show=shown)
+        told = await self.post(police, f"/v1/applications/{taken['application_id']}/acceptances", {})
+        await self.quiet()
+        batch = await self.produce("wx-police-liangxi", programme="residence-permit")
+        await self.post(police, f"/v1/batches/{batch}/receipts", {"counted": 1})
+        await self.quiet()
+        card = f"{told['holding_id']}.1"
+        handed = await self.post(police, f"/v1/cards/{card}/hand-overs", {"document": "id_card"})
+        early = await self.post(police, f"/v1/cards/{card}/endorsements", {}, expect=409)
+        self.say(f"valid until {handed['valid_to']}; asked for an endorsement at once: {early['detail']}")
+        await self.quiet()
+        await self.advance("2027-08-20T10:00:00+08:00")
+        sent = await self.get(police, "/v1/notices", params={"holding_id": told["holding_id"]}, quiet=True)
+        self.say(f"her telephone: {sent[0]['text']}")
+        endorsed = await self.post("clerk:wx-tongjiang", f"/v1/cards/{card}/endorsements", {})
+        self.say(f"endorsed at the community that the police have entrusted: valid until {endorsed['valid_to']}")
 
     async def registered(self, shown: dict[str, str], name: str) -> str:
         about = {"document": shown, "name": name, "mobile": "13800005678", "language": "zh"}

@@ -375,6 +375,20 @@ class CardExpired(Contract, type="issuance.CardExpired.v1"):
     person_id: PersonId
     card_id: CardId
     at: datetime
+    endorsable: bool = False
+    """Whether it rests, and is valid again when it is endorsed."""
+    grace_until: datetime | None = None
+    """Until when a late endorsement keeps the years of residence; None where any does."""
+
+
+class EndorsementReminded(Contract, type="issuance.EndorsementReminded.v1"):
+    """A card's year will soon be full; it can be endorsed now."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    valid_to: datetime
+    at: datetime
 
 
 class CardEndorsed(Contract, type="issuance.CardEndorsed.v1"):
@@ -435,6 +449,6 @@ TELLS = (
     ReviewAsked, ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved,
     NewCardDeclined, CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed,
     CaseOpened, CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned,
-    CardActivated, CardReplaced, CardCancelled, CardExpired, CardEndorsed, HoldingPassedOn, BatchOpened, BatchReturned,
-    BatchReceived,
+    CardActivated, CardReplaced, CardCancelled, CardExpired, EndorsementReminded, CardEndorsed, HoldingPassedOn,
+    BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

@@ -249,7 +249,20 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
             )
         case holding.CardExpired():
             return told.CardExpired(
-                holding_id=fact.holding_id, person_id=fact.person_id, card_id=fact.card_id, at=fact.at
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                at=fact.at,
+                endorsable=fact.endorsable,
+                grace_until=fact.grace_until,
+            )
+        case holding.EndorsementReminded():
+            return told.EndorsementReminded(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                valid_to=fact.valid_to,
+                at=fact.at,
             )
         case holding.CardEndorsed():
             return told.CardEndorsed(

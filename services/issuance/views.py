@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, assert_never
 
 from pydantic import BaseModel
 
 from libs.messaging.readmodel import Row
+from libs.web.why import WhyView
 from services.ids import CardId
 from services.issuance.domain.application.state import (
     Absent,
@@ -223,6 +224,26 @@ class CardView(BaseModel):
     functions: list[FunctionView]
     older_cards: dict[str, datetime] = {}
     """Cards of before that go on beside this one, and until when; afterwards nobody takes them any more."""
+
+
+class EndorsementView(BaseModel):
+    """Whether a card can be endorsed now, and when; as the counter would answer, and no use has been made of it."""
+
+    card_id: str
+    window: Literal["too_early", "open", "in_grace", "late"]
+    """`in_grace` and `late`: its year is full and it rests; endorsed late, the years of residence may begin anew."""
+    since: date
+    """From which day the years of residence count."""
+    opens_on: date
+    valid_to: datetime
+    grace_until: datetime | None
+    """Until when a late endorsement keeps the years; None where any does."""
+    places: list[str]
+    """The organisations that do it; `GET /v1/outlets` has their addresses."""
+    possible: bool
+    because: str
+    """Why not, if it is not possible now."""
+    why: WhyView
 
 
 class HoldingView(BaseModel):

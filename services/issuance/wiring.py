@@ -28,7 +28,14 @@ from services.issuance.domain.batch.state import Batch
 from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding import commands as holding_commands
 from services.issuance.domain.holding import events as holding_events
-from services.issuance.domain.holding.commands import NoteArrival, NoteVerdict, OpenFunction, OrderNewCard, TakeSeat
+from services.issuance.domain.holding.commands import (
+    ExpireCard,
+    NoteArrival,
+    NoteVerdict,
+    OpenFunction,
+    OrderNewCard,
+    TakeSeat,
+)
 from services.issuance.domain.holding.decider import holdings
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.series import commands as series_commands
@@ -123,7 +130,7 @@ def build(platform: Platform) -> Service:
             return personal(command, state, under) if under.validity.personal else command
         if isinstance(command, OpenFunction) and command.under is None and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
-        if isinstance(command, NoteArrival) and state.programme:
+        if isinstance(command, NoteArrival | ExpireCard) and state.programme:
             return replace(command, under=bylaws.at(city_of(command.holding_id), state.programme, at))
         return command
 

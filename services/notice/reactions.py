@@ -10,12 +10,14 @@ from services.issuance.contracts import (
     ApplicationRejected,
     CardArrived,
     CardCancelled,
+    CardEndorsed,
     CardExpired,
     CardMailed,
     CardReplaced,
     CardSentOn,
     CardUnclaimed,
     CollectionReminded,
+    EndorsementReminded,
     NewCardDeclined,
     ReviewOverdue,
     SupplementAsked,
@@ -87,8 +89,19 @@ def when_a_new_card_works_tell_that_the_old_has_ended(told: CardReplaced) -> Ite
 
 
 def when_a_card_expires_tell_its_holder(told: CardExpired) -> Iterator[TellHolder]:
-    """Better by telephone than at a gate that stays shut."""
-    yield _tell(told, Step.CARD_EXPIRED, told.card_id, Details())
+    """Better by telephone than at a gate that stays shut; one that can be endorsed need not be made anew."""
+    step = Step.ENDORSEMENT_MISSED if told.endorsable else Step.CARD_EXPIRED
+    yield _tell(told, step, told.card_id, Details(until=told.grace_until))
+
+
+def when_a_year_will_soon_be_full_remind_the_holder(told: EndorsementReminded) -> Iterator[TellHolder]:
+    """There is still time to have it endorsed."""
+    yield _tell(told, Step.ENDORSEMENT_NEAR, told.card_id, Details(until=told.valid_to))
+
+
+def when_a_card_is_endorsed_say_until_when_it_holds(told: CardEndorsed) -> Iterator[TellHolder]:
+    """It is printed nowhere."""
+    yield _tell(told, Step.CARD_ENDORSED, told.card_id, Details(until=told.valid_to))
 
 
 def when_a_card_is_cancelled_tell_its_holder(told: CardCancelled) -> Iterator[TellHolder]:
@@ -137,6 +150,8 @@ WHENEVER: Mapping[type[Contract], Callable[[Any], Iterator[TellHolder]]] = {
     CardUnclaimed: when_a_card_is_not_fetched_say_what_becomes_of_it,
     CardReplaced: when_a_new_card_works_tell_that_the_old_has_ended,
     CardExpired: when_a_card_expires_tell_its_holder,
+    EndorsementReminded: when_a_year_will_soon_be_full_remind_the_holder,
+    CardEndorsed: when_a_card_is_endorsed_say_until_when_it_holds,
     CardCancelled: when_a_card_is_cancelled_tell_its_holder,
     CardStopped: when_a_card_stops_tell_its_holder,
     LapseApproaching: when_a_report_is_about_to_lapse_warn_its_holder,

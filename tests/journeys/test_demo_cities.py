@@ -20,6 +20,8 @@ DIFFERS = {
         "Granted: has lived here for half a year and has a lawful stable job.",
         "handed over, and in_hand: nothing works yet",
         "a call stops it until 2026-09-09T16:00:00Z: seven days",
+        "This permit can be endorsed from 2027-08-11 on, within the month before its year is full",
+        "endorsed at the community that the police have entrusted: valid until 2028-09-10T16:00:00Z",
     ),
 }
 

@@ -51,7 +51,6 @@ REFUSALS = all_refusals()
 SAID_ELSEWHERE = {
     "facts-unreadable": "to whoever tries something at the command line",
     "record-not-opened": "to a department that put a record on its topic",
-    "too-early": "by the rule on endorsing permits, which no route reaches yet",
 }
 """Refusals that nobody hears over HTTP, and who hears them."""
 

@@ -20,7 +20,9 @@ class EndorsementData(_Data):
     window_months: int = Field(ge=1)
     late_days: int = Field(ge=0)
     later: Literal["restart", "continuous"]
-    by: list[str]
+    task: str
+    remind_days: list[int] = []
+    remind_hour: int = 9
 
 
 class AgeBandData(_Data):

@@ -57,7 +57,7 @@ class AgeBandData(_Data):
 
 
 class EndorsementData(BaseModel):
-    """For how long, from when and how late a card is endorsed, and at which levels of organisations."""
+    """For how long, from when and how late a card is endorsed, whose task it is, and when its holder is reminded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,7 +65,9 @@ class EndorsementData(BaseModel):
     window_months: int
     late_days: int
     later: Literal["restart", "continuous"]
-    by: list[str]
+    task: str
+    remind_days: list[int] = []
+    remind_hour: int = 9
 
 
 class IssuanceBylaws:
@@ -151,17 +153,26 @@ class IssuanceBylaws:
         )
 
     def _endorsing(self, city: str, data: EndorsementData | None, moment: datetime) -> Endorsing | None:
-        """The rule, and the organisations of the levels that may endorse; those entrusted with it stand among them."""
+        """The rule, and the organisations whose task it is, or whom those have entrusted with it."""
         if data is None:
             return None
-        places = self._packs[city].dated("organisations.establishment", dict[str, Any]).at(moment)["organisations"]
+        told = self._packs[city].dated("organisations.establishment", dict[str, Any]).at(moment)
+        levels = {name for name, level in told["levels"].items() if data.task in level.get("tasks", ())}
+        own = {name for name, one in told["organisations"].items() if one["level"] in levels}
+        entrusted = {deed["to"] for deed in told.get("entrusted", ()) if deed["task"] == data.task}
         return Endorsing(
             valid_years=data.valid_years,
             window_months=data.window_months,
             late_days=data.late_days,
             later=Later(data.later),
-            by=frozenset(name for name, one in places.items() if one["level"] in data.by),
+            by=frozenset(own | entrusted),
+            remind_days=tuple(data.remind_days),
+            remind_hour=data.remind_hour,
         )
+
+    def edition(self, city: str) -> str:
+        """The edition of a city's bylaws that is in force."""
+        return self._packs[city].hash
 
     def names(self, city: str) -> Names:
         """What the city calls its facts and departments."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from libs.eventsourcing.store import Recorded
@@ -46,6 +46,7 @@ from services.issuance.domain.holding.events import (
     CardUnclaimed,
     CaseClosed,
     CollectionReminded,
+    EndorsementReminded,
     FingerprintMismatched,
     FunctionOpened,
     FunctionsTurned,
@@ -59,6 +60,7 @@ from services.issuance.domain.holding.events import (
     SeatDeclined,
     VerdictNoted,
 )
+from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.validity import LONG_TERM
 
 Story = Sequence[tuple[Any, Recorded]]
@@ -89,6 +91,7 @@ EXPLAINED_ELSEWHERE: Mapping[type, str] = {
     VerdictNoted: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why",
     CardApproved: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why",
     FunctionsTurned: "identity judged: /v1/persons/{person_id}/entitlements/{programme}/why?function=…",
+    EndorsementReminded: "follows from the validity; GET /v1/cards/{card_id}/endorsement says by which article",
     CardExpired: "follows from the validity, which is explained with CardReserved, CardActivated and CardReplaced",
     CardDestroyed: "follows from CardArrived, whose answer names the day",
     ReviewOverdue: "follows from ReviewAsked",
@@ -146,6 +149,25 @@ def why(about: About, application_id: str, papers: Story, holding: Story, bylaws
             rule = bylaws.ground(city, f"{where}/programme.issuance.promise", accepted.at, edition)
         said, decision = _promise(accepted), Decision.DEADLINE
     return Why(city=city, decision=decision, said=said, grounds=_one(rule), at=accepted.at)
+
+
+def why_endorsed(city: str, holding: Holding, opens_on: date, at: datetime, bylaws: IssuanceBylaws) -> Why:
+    """When a card can be endorsed, by which article, and on which facts its holder is entitled to it."""
+    rule = bylaws.ground(city, f"{holding.programme}/programme.endorsement", at, bylaws.edition(city))
+    verdict = holding.verdict_at(at)
+    assert holding.current is not None
+    first, last = _day(opens_on), _last_day(holding.current.valid_to)
+    return Why(
+        city=city,
+        decision=Decision.DEADLINE,
+        said=Said(
+            zh=f"{first.zh}至{last.zh}可办理签注，有效期满后补办的，补办前暂停使用",
+            en=f"to be endorsed from {first.en} to {last.en}; after that it rests until it is",
+        ),
+        grounds=_one(rule),
+        facts=verdict.used if verdict else (),
+        at=at,
+    )
 
 
 def _refused(city: str, application_id: str, papers: Story, holding: Story, bylaws: IssuanceBylaws) -> Why | None:
@@ -224,8 +246,11 @@ def _programme(papers: Story) -> str:
 
 
 def _last_day(until: datetime) -> Said:
-    last = shanghai_day(until - timedelta(microseconds=1))
-    return Said(zh=f"{last.year}年{last.month}月{last.day}日", en=f"{last.day} {last:%B} {last.year}")
+    return _day(shanghai_day(until - timedelta(microseconds=1)))
+
+
+def _day(day: date) -> Said:
+    return Said(zh=f"{day.year}年{day.month}月{day.day}日", en=f"{day.day} {day:%B} {day.year}")
 
 
 def _valid(city: str, application_id: str, holding: Story, bylaws: IssuanceBylaws) -> Why | None:

@@ -1,11 +1,14 @@
 """How the functions of a card stand (domain facts 10.2): unavailable, available, enabled or suspended."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from libs.kernel import value
 from services.issuance.domain.bylaw import CatalogueEntry, Opens
 from services.issuance.domain.holding.events import FunctionGrant, FunctionState, Standing
+
+OUT_OF_DATE = "the card has expired"
 
 
 @value
@@ -46,6 +49,14 @@ def stand(
     was = {one.function: one.standing for one in before}
     open_ = set(opened)
     return tuple(_one(entry, grants.of(entry.function), entry.function in open_, was) for entry in catalogue)
+
+
+def resting(functions: Iterable[FunctionState]) -> tuple[FunctionState, ...]:
+    """The functions of a card whose validity has ended: what works is suspended, until the card is valid again."""
+    return tuple(
+        replace(one, standing=Standing.SUSPENDED, because=OUT_OF_DATE) if one.standing is Standing.ENABLED else one
+        for one in functions
+    )
 
 
 def _one(entry: CatalogueEntry, grant: FunctionGrant, opened: bool, was: dict[str, Standing]) -> FunctionState:

@@ -6,6 +6,7 @@ from datetime import datetime
 from libs.kernel import value
 from services.ids import CardId
 from services.issuance.domain.bylaw import CatalogueEntry, Opens
+from services.issuance.domain.functions import OUT_OF_DATE
 from services.issuance.domain.holding.state import Holding
 
 
@@ -56,7 +57,7 @@ def _why_not_at_all(card_id: CardId, at: datetime, holding: Holding) -> str:
     if life.ended_at is not None and at >= life.ended_at:
         return f"the card has ended: {life.ending}"
     if life.out_of_date(at):
-        return "the card has expired"
+        return OUT_OF_DATE
     return ""
 
 

@@ -12,6 +12,7 @@ from services.issuance.projections import IssuanceQuestions
 from services.issuance.routes.cards import card
 from services.issuance.routes.collection import collection
 from services.issuance.routes.counter import counter
+from services.issuance.routes.endorsing import endorsing
 from services.issuance.routes.hands import Hands
 from services.issuance.routes.override import override
 from services.issuance.routes.production import production
@@ -31,6 +32,6 @@ def router(
 ) -> APIRouter:
     routes = APIRouter(tags=["issuance"])
     hands = Hands(desks, bylaws, vault, questions, city, fingerprints, guesses)
-    for door in (counter, override, units, production, collection, card, why, window):
+    for door in (counter, override, units, production, collection, card, endorsing, why, window):
         door(routes, hands)
     return routes

@@ -11,17 +11,10 @@ from libs.web.bodies import When
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.ids import CardId, IdMistyped, PersonId, holding_id, holding_of, known
-from services.issuance.domain.endorsement import (
-    EndorsedElsewhere,
-    NoLongerEntitled,
-    NotEndorsed,
-    ReportedLost,
-    TooEarly,
-)
 from services.issuance.domain.functions import Place
 from services.issuance.domain.holding import decider as cards
 from services.issuance.domain.holding.collection import CardUnknown
-from services.issuance.domain.holding.commands import Activate, EndorseCard, OpenFunction
+from services.issuance.domain.holding.commands import Activate, OpenFunction
 from services.issuance.domain.holding.state import Holding
 from services.issuance.routes.bodies import CardPath, NothingToAdd, OpeningBody
 from services.issuance.routes.desk import CardDesk
@@ -52,31 +45,6 @@ def card(routes: APIRouter, hands: Hands) -> None:
 
         view, _ = await desk.decide(card_id, ask, call)
         return view
-
-    @routes.post(
-        "/v1/cards/{card_id}/endorsements",
-        status_code=201,
-        responses=refusals(
-            IdMistyped, CardUnknown, NotEndorsed, TooEarly, EndorsedElsewhere, NoLongerEntitled, ReportedLost
-        ),
-        dependencies=[allowed("issuance:endorse")],
-    )
-    async def endorse_a_card(card_id: CardPath, _said: NothingToAdd, call: Call) -> CardView:
-        """For another year, within the month before this one is full; the clerk has the card before her."""
-        stops = await questions.stops_of(CardId(card_id))
-
-        def ask(now: Holding, at: datetime) -> EndorseCard:
-            return EndorseCard(
-                holding_id=holding_of(card_id),
-                card_id=CardId(card_id),
-                outlet=call.caller.outlet,
-                reported_lost=any(one.covers(one.function, at) for one in stops),
-                at=at,
-                under=desk.under(card_id, now, at),
-            )
-
-        receipt = await call.handle(holdings, holding_of(card_id), ask, city=city_of(card_id))
-        return await desk.view(card_id, receipt.state, city.now())
 
     @routes.post(
         "/v1/cards/{card_id}/function-openings",

@@ -22,9 +22,13 @@ _NAMED_BESIDES: Mapping[Step, frozenset[str]] = {
     Step.COLLECTION_REMINDED: frozenset({"outlet", "until"}),
     Step.CARD_SENT_ON: frozenset({"outlet", "until"}),
     Step.CARD_MAILED: frozenset({"tracking"}),
+    Step.ENDORSEMENT_NEAR: frozenset({"until"}),
+    Step.ENDORSEMENT_MISSED: frozenset({"until"}),
+    Step.CARD_ENDORSED: frozenset({"until"}),
     Step.CARD_RESTS: frozenset({"until"}),
     Step.LAPSE_NEAR: frozenset({"until"}),
 }
+_OF_ENDORSEMENT = frozenset({Step.ENDORSEMENT_NEAR, Step.ENDORSEMENT_MISSED, Step.CARD_ENDORSED})
 
 
 class PackTexts:
@@ -46,20 +50,32 @@ class PackTexts:
             at=local(errand.at, language),
             card=pack.named("programme", programme or _ANY_CARD)[language if language == "zh" else "en"],
             outlet=_outlet(pack, details.outlet, language),
-            until=details.until and local(details.until, language),
+            until=details.until and local(details.until, language, told_at=errand.at),
             reason=details.reason,
             tracking=details.tracking,
         )
         return language, text
 
 
-def local(moment: datetime, language: str) -> str:
-    """A moment as the city says it: `10月10日24:00`; midnight belongs to the day that it ends."""
+def local(moment: datetime, language: str, told_at: datetime | None = None) -> str:
+    """A moment as the city says it: `10月10日24:00`; midnight belongs to the day that it ends.
+
+    The year is said where it is another one than that in which this is told.
+    """
     there = moment.astimezone(SHANGHAI)
     hour = f"{there:%H:%M}"
     if there.time() == time():
         there, hour = there - timedelta(days=1), "24:00"
-    return f"{there.month}月{there.day}日{hour}" if language == "zh" else f"{hour} on {there.day} {there:%B}"
+    other = told_at is not None and told_at.astimezone(SHANGHAI).year != there.year
+    if language == "zh":
+        return f"{there.year}年{there.month}月{there.day}日{hour}" if other else f"{there.month}月{there.day}日{hour}"
+    return f"{hour} on {there.day} {there:%B}" + (f" {there.year}" if other else "")
+
+
+def steps_of(pack: CityPack) -> frozenset[Step]:
+    """What is told in a city: of endorsements only where some card is endorsed, or ever was."""
+    endorses = any(pack.has(f"{programme}/programme.endorsement") for programme in pack.programmes)
+    return frozenset(Step) - (frozenset() if endorses else _OF_ENDORSEMENT)
 
 
 def _languages(pack: CityPack) -> list[str]:
@@ -84,6 +100,8 @@ def _faults(pack: CityPack) -> Iterator[str]:
     for unknown in texts.keys() - set(Step):
         yield f"{unknown} is no step that anybody is told of"
     for step in Step:
+        if step not in steps_of(pack) and step not in texts:
+            continue
         for language in _languages(pack):
             text = (texts.get(step) or {}).get(language)
             if not text or not isinstance(text, str):

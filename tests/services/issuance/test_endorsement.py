@@ -1,15 +1,18 @@
 """A residence permit is endorsed within the month before its year is full; late, a city's own rule counts."""
 
+from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.runtime.citypack import load_packs
+from libs.runtime.citypack import CityPacks, load_packs
 from services.issuance.adapters.bylaws import IssuanceBylaws
-from services.issuance.domain.endorsement import Endorsing, Later, Permit, TooEarly
+from services.issuance.domain.endorsement import Endorsing, Later, Permit, TooEarly, Window
 
 NOW = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)
 PACKS = load_packs(Path(__file__).parents[3] / "deploy")
@@ -83,6 +86,40 @@ def test_an_endorsed_permit_always_holds_and_never_loses_a_day(ends_on: date, la
     assert renewed.ends_on > permit.ends_on
     assert not renewed.suspended(on)
     assert renewed.since >= permit.since
+
+
+@pytest.mark.parametrize(
+    ("on", "window"),
+    [
+        (date(2023, 2, 27), Window.TOO_EARLY), (date(2023, 2, 28), Window.OPEN), (date(2023, 3, 30), Window.OPEN),
+        (date(2023, 3, 31), Window.IN_GRACE), (date(2023, 4, 30), Window.IN_GRACE), (date(2023, 5, 1), Window.LATE),
+    ],
+)  # fmt: skip
+def test_a_day_lies_before_the_window_in_it_in_the_days_of_grace_or_after(on: date, window: Window) -> None:
+    assert WUXI.window(PERMIT, on) is window
+
+
+def test_grace_ends_at_an_hour_and_never_where_any_endorsement_keeps_the_years() -> None:
+    assert WUXI.grace_until(PERMIT.ends_on) == datetime(2023, 4, 30, 16, 0, tzinfo=UTC)
+    assert NATIONAL.grace_until(PERMIT.ends_on) is None
+
+
+@pytest.mark.parametrize("change", [{"remind_days": (0,)}, {"remind_hour": 24}])
+def test_a_reminder_has_a_day_before_and_an_hour_of_the_day(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="1 to 366 days before the year is full, at an hour from 0 to 23"):
+        replace(WUXI, **change)
+
+
+@pytest.mark.requirement("R138")
+def test_a_community_that_was_not_entrusted_with_it_does_not_endorse() -> None:
+    assert WUXI.by == {"wx-police-liangxi", "wx-tongjiang"}
+    pack = PACKS["320200"]
+    told = deepcopy(pack.files)
+    told["organisations"]["establishment"][0]["value"]["entrusted"] = []
+    alone = IssuanceBylaws(CityPacks([replace(pack, files=told)]))
+    rule = alone.at("320200", "residence-permit", NOW).endorsing
+    assert rule is not None
+    assert rule.by == {"wx-police-liangxi"}
 
 
 @pytest.mark.parametrize("change", [{"valid_years": 0}, {"window_months": 13}, {"late_days": -1}])

@@ -14,10 +14,11 @@ from services.issuance.domain.endorsement import (
     ReportedLost,
     TooEarly,
 )
+from services.issuance.domain.functions import resting
 from services.issuance.domain.holding.collection import CardUnknown
-from services.issuance.domain.holding.commands import EndorseCard
+from services.issuance.domain.holding.commands import EndorseCard, RemindToEndorse
 from services.issuance.domain.holding.decider import due, holdings
-from services.issuance.domain.holding.events import CardEndorsed, Event
+from services.issuance.domain.holding.events import CardEndorsed, EndorsementReminded, Event, Standing
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.usability import usability
 from tests.services.issuance.card_drawer import (
@@ -26,14 +27,25 @@ from tests.services.issuance.card_drawer import (
     HOLDING,
     IN_HAND,
     LI,
+    NEXT_CARD,
     OURS,
     PACKS,
+    REPLACED,
     SECOND,
+    activate,
     activated,
     cancelled,
     entitled,
     expire,
     expired,
+    hand_over,
+    next_arrived,
+    next_handed_over,
+    next_produced,
+    next_reserved,
+    note_verdict,
+    reissue_ordered,
+    replaced,
     shanghai,
     turned,
 )
@@ -65,16 +77,21 @@ endorse = EndorseCard(
 )
 endorsed = CardEndorsed(
     holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", outlet=POLICE, since=date(2026, 10, 9),
-    valid_to=NEXT, at=endorse.at,
+    valid_to=NEXT, at=endorse.at, remind_at=(shanghai(9, 10, 9, year=2028), shanghai(10, 3, 9, year=2028)),
 )  # fmt: skip
-year_is_full = replace(expired, at=FULL)
+year_is_full = replace(expired, at=FULL, endorsable=True, grace_until=shanghai(11, 9, 24, year=2027))
+all_rest = replace(turned, functions=resting(turned.functions), at=FULL)
+LATE = shanghai(10, 20, 10, year=2027)
+RESTED = (*IN_USE, year_is_full, all_rest)
+remind = RemindToEndorse(holding_id=HOLDING, card_id=CARD, valid_to=FULL, at=shanghai(9, 10, 9, year=2027))
+reminded = EndorsementReminded(holding_id=HOLDING, person_id=LI, card_id=CARD, valid_to=FULL, at=remind.at)
 
 
 @pytest.mark.requirement("R135", "R136", "R137")
 def test_in_the_window_the_card_is_valid_for_another_year_from_the_old_anniversary() -> None:
     given(*IN_USE).when(endorse).then(endorsed)
     assert [life.valid_to for life in after(*IN_USE, endorsed).lives] == [NEXT]
-    [until] = due(endorsed)
+    *_, until = due(endorsed)
     assert (until.at, until.command) == (NEXT, replace(expire, valid_to=NEXT))
 
 
@@ -104,10 +121,9 @@ def test_a_card_that_has_ended_or_was_never_there_is_not_endorsed_nor_one_that_n
 
 @pytest.mark.requirement("R137")
 def test_from_the_anniversary_until_it_is_endorsed_it_rests_and_the_past_stays_as_it_was() -> None:
-    late = shanghai(10, 20, 10, year=2027)
-    renewed = replace(endorsed, at=late)
-    given(*IN_USE, year_is_full).when(replace(endorse, at=late)).then(renewed)
-    holding = after(*IN_USE, year_is_full, renewed)
+    late, renewed = LATE, replace(endorsed, at=LATE)
+    given(*RESTED).when(replace(endorse, at=late)).then(renewed, replace(turned, at=late))
+    holding = after(*RESTED, renewed, replace(turned, at=late))
     assert holding.current is not None
     assert not holding.current.expired
     for at, works_then in ((FULL - SECOND, True), (FULL, False), (late - SECOND, False), (late, True), (NEXT, False)):
@@ -117,14 +133,73 @@ def test_from_the_anniversary_until_it_is_endorsed_it_rests_and_the_past_stays_a
 
 def test_long_after_its_year_the_years_of_residence_begin_anew() -> None:
     very_late = shanghai(12, 1, 10, year=2027)
-    given(*IN_USE, year_is_full).when(replace(endorse, at=very_late)).then(
-        replace(endorsed, since=date(2027, 12, 1), valid_to=shanghai(12, 1, year=2028), at=very_late)
+    given(*RESTED).when(replace(endorse, at=very_late)).then(
+        replace(
+            endorsed,
+            since=date(2027, 12, 1),
+            valid_to=shanghai(12, 1, year=2028),
+            at=very_late,
+            remind_at=(shanghai(11, 1, 9, year=2028), shanghai(11, 24, 9, year=2028)),
+        ),
+        replace(turned, at=very_late),
     )
 
 
 def test_the_timer_of_the_old_year_finds_nothing_to_do() -> None:
-    given(*IN_USE, endorsed).when(replace(expire, valid_to=FULL)).then()
-    given(*IN_USE, endorsed).when(replace(expire, valid_to=NEXT)).then(replace(expired, at=NEXT))
+    given(*IN_USE, endorsed).when(replace(expire, valid_to=FULL, under=PERMIT)).then()
+    given(*IN_USE, endorsed).when(replace(expire, valid_to=NEXT, under=PERMIT)).then(
+        replace(year_is_full, at=NEXT, grace_until=shanghai(11, 9, 24, year=2028)), replace(all_rest, at=NEXT)
+    )
+
+
+@pytest.mark.requirement("R137")
+def test_the_flags_of_its_functions_rest_with_it_and_come_back_with_it_whatever_is_said_between() -> None:
+    given(*IN_USE).when(replace(expire, valid_to=FULL, under=PERMIT)).then(year_is_full, all_rest)
+    assert Standing.ENABLED not in {one.standing for one in all_rest.functions}
+    given(*RESTED).when(replace(expire, valid_to=FULL, under=PERMIT)).then()
+    news = replace(note_verdict, because="still lives here", at=LATE, under=PERMIT)
+    noted = replace(entitled, because=news.because, at=LATE)
+    given(*RESTED).when(news).then(noted)
+    given(*IN_USE).when(news).then(noted, replace(all_rest, at=LATE))  # The clock of the year is late.
+
+
+@pytest.mark.requirement("R136")
+def test_while_it_can_be_endorsed_its_holder_is_reminded_until_she_comes() -> None:
+    assert [one.at for one in due(endorsed)][:-1] == list(endorsed.remind_at)
+    given(*IN_USE).when(remind).then(reminded)
+    given(*IN_USE, reminded).when(remind).then()
+    second = shanghai(10, 3, 9, year=2027)
+    given(*IN_USE, reminded).when(replace(remind, at=second)).then(replace(reminded, at=second))
+    given(*IN_USE, reminded, endorsed).when(replace(remind, at=second)).then()
+    gone = replace(entitled, granted=False, because="does not live here", at=shanghai(5, 1, year=2027))
+    for past in ((), (*IN_USE, gone), (*IN_USE, cancelled), REPLACED):
+        given(*past).when(remind).then()
+
+
+def test_in_a_short_month_nobody_is_reminded_before_the_window_opens() -> None:
+    assert RULE is not None
+    assert RULE.reminders(date(2027, 3, 15)) == (shanghai(2, 15, 9, year=2027), shanghai(3, 8, 9, year=2027))
+
+
+def test_the_first_reminders_are_counted_when_the_card_begins_to_work() -> None:
+    hours = (shanghai(9, 10, 9, year=2027), shanghai(10, 3, 9, year=2027))
+    given(*IN_HAND).when(replace(activate, under=PERMIT)).then(replace(works, remind_at=hours), turned)
+
+
+def test_losing_a_permit_does_not_renew_it() -> None:
+    """The new card is valid as long as the old one was, and its years count from the old one's."""
+    again = (reissue_ordered, next_reserved, next_produced, next_arrived)
+    fetch = replace(hand_over, card_id=NEXT_CARD, outlet=next_handed_over.outlet, under=PERMIT, at=LATE)
+    handed, new = replace(next_handed_over, at=LATE), replace(replaced, valid_to=FULL, at=LATE)
+    rests = replace(all_rest, card_id=NEXT_CARD, at=LATE)
+    given(*RESTED, *again).when(fetch).then(handed, new, rests)
+    past = (*RESTED, *again, handed, new, rests)
+    tomorrow = replace(endorse, card_id=NEXT_CARD, at=shanghai(10, 21, 10, year=2027))
+    given(*past).when(tomorrow).then(
+        replace(endorsed, card_id=NEXT_CARD, at=tomorrow.at), replace(turned, card_id=NEXT_CARD, at=tomorrow.at)
+    )
+    struck = replace(expire, card_id=NEXT_CARD, valid_to=FULL, under=PERMIT)
+    given(*past).when(struck).then(replace(year_is_full, card_id=NEXT_CARD, at=LATE))  # Never before it worked.
 
 
 def test_all_cities_together_endorse_one_kind_of_card() -> None:

@@ -8,6 +8,7 @@ from libs.kernel import Due
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
 from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
+from services.issuance.domain.functions import resting
 from services.issuance.domain.holding.decider import NothingOrdered, TooLateToWithdraw, holdings
 from services.issuance.domain.holding.events import Event, Kind
 from services.issuance.domain.holding.state import Holding, InWork, NothingComing, Queued, Waiting
@@ -66,6 +67,7 @@ from tests.services.issuance.card_drawer import (
     shanghai,
     spoiled,
     take_seat,
+    turned,
     unclaimed,
     waiting,
     withdraw_order,
@@ -274,7 +276,7 @@ def test_a_card_ends_once_and_not_before_it_began() -> None:
 
 
 def test_a_card_expires_at_its_own_hour_and_still_counts() -> None:
-    given(*IN_USE).when(expire).then(expired)
+    given(*IN_USE).when(expire).then(expired, replace(turned, functions=resting(turned.functions), at=VALID_TO))
     for past in ((*IN_USE, expired), (*IN_USE, cancelled), (), REPLACED):
         given(*past).when(expire).then()
     given(*IN_USE).when(replace(expire, valid_to=VALID_TO + SECOND)).then()

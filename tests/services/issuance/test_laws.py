@@ -12,11 +12,13 @@ from services.issuance.domain.application import commands as paper_commands
 from services.issuance.domain.application.decider import applications
 from services.issuance.domain.applying import Applying, Review, Way
 from services.issuance.domain.collecting import Collecting
+from services.issuance.domain.endorsement import Endorsing, Later
 from services.issuance.domain.functions import Place
 from services.issuance.domain.holding.commands import (
     CloseCase,
     Command,
     DestroyCard,
+    EndorseCard,
     GiveWay,
     JoinHolding,
     LeaveHolding,
@@ -24,6 +26,7 @@ from services.issuance.domain.holding.commands import (
     OpenFunction,
     PassHoldingOn,
     RemindHolder,
+    RemindToEndorse,
     SendOn,
 )
 from services.issuance.domain.holding.decider import holdings
@@ -74,6 +77,7 @@ from tests.services.issuance.card_drawer import (
     reject,
     replaced,
     review_late,
+    shanghai,
     submit,
     supplement,
     take_seat,
@@ -95,6 +99,16 @@ close_case = CloseCase(holding_id=HOLDING, card_id=CARD, finding="injured_finger
 open_function = OpenFunction(
     holding_id=HOLDING, card_id=CARD, function="epurse", place=Place.WALLET, at=LATER, under=OURS
 )
+YEAR_FULL = shanghai(10, 9, 24, year=2027)
+ENDORSED = replace(
+    OURS,
+    validity_years=1,
+    endorsing=Endorsing(
+        valid_years=1, window_months=1, late_days=30, later=Later.RESTART, by=frozenset({HALL}), remind_days=(7,)
+    ),
+)
+endorse = EndorseCard(holding_id=HOLDING, card_id=CARD, outlet=HALL, reported_lost=False, at=YEAR_FULL, under=ENDORSED)
+remind_to_endorse = RemindToEndorse(holding_id=HOLDING, card_id=CARD, valid_to=YEAR_FULL, at=LATER)
 pass_on = PassHoldingOn(holding_id=HOLDING, person_id=WANG, programme="citizen-card", lead=OTHER_HOLDING, at=LATER)
 
 moments = st.sampled_from([TAKEN_IN, DRAWN, MADE, FETCHED, LATER])
@@ -134,7 +148,16 @@ holding_commands: st.SearchStrategy[Command] = st.one_of(
     some(JoinHolding(holding_id=HOLDING, other=OTHER_HOLDING, at=LATER)),
     some(LeaveHolding(holding_id=HOLDING, other=OTHER_HOLDING, at=LATER)),
     some(GiveWay(holding_id=HOLDING, at=LATER)),
-    st.builds(replace, st.just(expire), card_id=cards, valid_to=st.sampled_from([VALID_TO, replaced.valid_to])),
+    st.builds(
+        replace,
+        st.just(expire),
+        card_id=cards,
+        valid_to=st.sampled_from([VALID_TO, replaced.valid_to, YEAR_FULL]),
+        under=st.just(ENDORSED),
+    ),
+    some(activate, card_id=cards, under=st.just(ENDORSED)),
+    some(endorse, card_id=cards, at=st.sampled_from([LATER, YEAR_FULL - SECOND, YEAR_FULL + SECOND, VALID_TO])),
+    some(remind_to_endorse, card_id=cards, at=st.sampled_from([LATER, YEAR_FULL - SECOND])),
 )
 FIRST: list[Command] = [note_verdict, claim, take_seat, note_produced, note_arrival, hand_over]
 NEXT: list[Command] = [

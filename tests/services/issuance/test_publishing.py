@@ -32,6 +32,7 @@ from tests.services.issuance.card_drawer import (
     NUMBER,
     OTHER_HOLDING,
     PAPER,
+    VALID_TO,
     WANG,
     accepted,
     activated,
@@ -186,7 +187,12 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         | {"old_card_id": CARD, "card_id": NEXT_CARD, "programme": "citizen-card", "valid_to": "2036-11-02T16:00:00Z"},
     ),
     (cancelled, "CardCancelled", OF_CARD | OF_LI | {"reason": "moved_away"}),
-    (expired, "CardExpired", OF_CARD | OF_LI),
+    (expired, "CardExpired", OF_CARD | OF_LI | {"endorsable": False, "grace_until": None}),
+    (
+        holding.EndorsementReminded(holding_id=HOLDING, person_id=LI, card_id=CARD, valid_to=VALID_TO, at=LATER),
+        "EndorsementReminded",
+        OF_CARD | OF_LI | {"valid_to": "2036-10-09T16:00:00Z"},
+    ),
     (
         endorsed,
         "CardEndorsed",

@@ -1,7 +1,7 @@
 """Every step that concerns a holder makes one notice, and says what she needs to know."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import get_type_hints
 
 import pytest
@@ -11,12 +11,14 @@ from services.ids import IdMistyped, card_id
 from services.issuance.contracts import (
     ApplicationRejected,
     CardCancelled,
+    CardEndorsed,
     CardExpired,
     CardMailed,
     CardReplaced,
     CardSentOn,
     CardUnclaimed,
     CollectionReminded,
+    EndorsementReminded,
     NewCardDeclined,
     ReviewOverdue,
     SupplementAsked,
@@ -43,6 +45,9 @@ replaced = CardReplaced(
     old_card_id=CARD, card_id=card_id(HOLDING, 2), programme="citizen-card", valid_to=UNTIL, **OF_LI
 )
 expired = CardExpired(card_id=CARD, **OF_LI)
+rests = CardExpired(card_id=CARD, endorsable=True, grace_until=UNTIL, **OF_LI)
+year_nearly_full = EndorsementReminded(card_id=CARD, valid_to=UNTIL, **OF_LI)
+endorsed = CardEndorsed(card_id=CARD, programme="residence-permit", since=date(2025, 10, 8), valid_to=UNTIL, **OF_LI)
 cancelled = CardCancelled(card_id=CARD, reason="own_request", **OF_LI)
 near = LapseApproaching(holding_id=HOLDING, card_id=CARD, at=MORNING, lapses_at=UNTIL)
 lapsed = CardWoken(holding_id=HOLDING, card_id=CARD, at=MORNING, why="lapsed")
@@ -66,6 +71,9 @@ def told_of(told: Contract) -> list[TellHolder]:
         (unclaimed, Step.CARD_UNCLAIMED, Details()),
         (replaced, Step.CARD_REPLACED, Details()),
         (expired, Step.CARD_EXPIRED, Details()),
+        (rests, Step.ENDORSEMENT_MISSED, Details(until=UNTIL)),
+        (year_nearly_full, Step.ENDORSEMENT_NEAR, Details(until=UNTIL)),
+        (endorsed, Step.CARD_ENDORSED, Details(until=UNTIL)),
         (cancelled, Step.CARD_CANCELLED, Details()),
         (stopped, Step.CARD_RESTS, Details(until=stopped.until)),
         (stopped.model_copy(update={"until": None}), Step.CARD_STOPPED, Details()),

@@ -11,7 +11,7 @@ import pytest
 
 from libs.runtime.citypack import CityPack, CityPacks, PackUnfit, load_packs
 from services.ids import HoldingId
-from services.notice.adapters.texts import PackTexts, local
+from services.notice.adapters.texts import PackTexts, local, steps_of
 from services.notice.domain.events import Details, Step
 from services.notice.domain.naming import notice_id
 from services.notice.domain.state import Errand
@@ -19,6 +19,7 @@ from tests.services.notice.town import HOLDING, MORNING
 
 PACKS = load_packs(Path(__file__).parents[3] / "deploy")
 UNTIL = datetime(2026, 12, 31, 16, tzinfo=UTC)
+NEXT_YEAR = datetime(2027, 10, 9, 16, tzinfo=UTC)
 
 
 def errand(step: Step, city: str = "330900", outlet: str = "zs-hall") -> Errand:
@@ -28,8 +29,9 @@ def errand(step: Step, city: str = "330900", outlet: str = "zs-hall") -> Errand:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize("step", list(Step))
-@pytest.mark.parametrize("pack", list(PACKS), ids=lambda pack: pack.name)
+@pytest.mark.parametrize(
+    ("pack", "step"), [pytest.param(pack, step, id=f"{pack.name}-{step}") for pack in PACKS for step in steps_of(pack)]
+)
 def test_every_step_can_be_told(pack: CityPack, step: Step, language: str) -> None:
     for programme in (*pack.programmes, ""):
         used, text = PackTexts(PACKS).write(errand(step, pack.code), language, programme)
@@ -80,6 +82,24 @@ def test_an_outlet_bears_its_name_in_the_language_of_the_text() -> None:
 def test_whoever_waits_for_the_post_is_told_the_number_of_the_item() -> None:
     for language in ("zh", "en"):
         assert "EX123456789CN" in PackTexts(PACKS).write(errand(Step.CARD_MAILED), language)[1]
+
+
+def test_a_city_that_endorses_no_card_needs_no_words_for_it_and_another_does() -> None:
+    assert steps_of(PACKS["320200"]) - steps_of(PACKS["330900"]) == {
+        Step.ENDORSEMENT_NEAR, Step.ENDORSEMENT_MISSED, Step.CARD_ENDORSED,
+    }  # fmt: skip
+    pack = PACKS["320200"]
+    texts = {step: said for step, said in pack.files["notices"].items() if step != "card-endorsed"}
+    with pytest.raises(PackUnfit, match="card-endorsed has no text in zh"):
+        PackTexts(CityPacks([replace(pack, files=dict(pack.files) | {"notices": texts})]))
+
+
+def test_a_moment_of_another_year_bears_its_year() -> None:
+    told = replace(errand(Step.CARD_ENDORSED, "320200"), details=Details(until=NEXT_YEAR))
+    zh, en = (PackTexts(PACKS).write(told, language, "residence-permit")[1] for language in ("zh", "en"))
+    assert zh == "【无锡】您的居住证已于10月8日09:00签注，有效期至2027年10月9日24:00。"
+    assert en.endswith("was endorsed at 09:00 on 8 October and is valid until 24:00 on 9 October 2027.")
+    assert local(UNTIL, "zh", told_at=MORNING) == "12月31日24:00"  # It is 1 January on the clock.
 
 
 def test_midnight_belongs_to_the_day_that_it_ends() -> None:

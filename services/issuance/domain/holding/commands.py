@@ -273,6 +273,17 @@ class ExpireCard:
     holding_id: HoldingId
     card_id: CardId
     valid_to: datetime
+    under: IssuanceBylaw | None = None
+
+
+@command
+class RemindToEndorse:
+    """The day has come on which the holder is told that the card's year will soon be full."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    valid_to: datetime
+    at: datetime
 
 
 @command
@@ -346,6 +357,7 @@ Command = (
     | Activate
     | EndCard
     | ExpireCard
+    | RemindToEndorse
     | EndorseCard
     | PassHoldingOn
     | JoinHolding

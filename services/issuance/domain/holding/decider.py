@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import assert_never
 
 from libs.kernel import Clash, Decider, Due, Forbidden, Missing
+from libs.kernel.calendar import shanghai_day
 from libs.kernel.foureyes import TwoPeople
-from services.ids import CardId, PersonId, card_id, holding_of
+from services.ids import PersonId, card_id
 from services.issuance.domain.batch.commands import PlasticGone, SeatTaken, SeatVoid
 from services.issuance.domain.bylaw import Activation, IssuanceBylaw, Opens
-from services.issuance.domain.functions import OPENED_AT, Grants, stand
+from services.issuance.domain.functions import OPENED_AT
 from services.issuance.domain.holding.collection import (
     CardUnknown,
     at_the_counter,
@@ -46,11 +47,12 @@ from services.issuance.domain.holding.commands import (
     PassHoldingOn,
     ProposeIssue,
     RemindHolder,
+    RemindToEndorse,
     SendOn,
     TakeSeat,
     WithdrawOrder,
 )
-from services.issuance.domain.holding.endorsing import endorse
+from services.issuance.domain.holding.endorsing import endorse, expire, remind_to_endorse
 from services.issuance.domain.holding.events import (
     CardActivated,
     CardApproved,
@@ -59,7 +61,6 @@ from services.issuance.domain.holding.events import (
     CardDeclined,
     CardDestroyed,
     CardEndorsed,
-    CardExpired,
     CardHandedOver,
     CardOrdered,
     CardProduced,
@@ -70,8 +71,6 @@ from services.issuance.domain.holding.events import (
     Event,
     FingerprintMismatched,
     FunctionOpened,
-    FunctionState,
-    FunctionsTurned,
     HoldingEmptied,
     HoldingJoined,
     HoldingPassedOn,
@@ -105,6 +104,7 @@ from services.issuance.domain.holding.state import (
     Waiting,
     evolve,
 )
+from services.issuance.domain.holding.turning import grants_of, turned
 
 NOT_COLLECTED = "the new card was not collected in time"
 """Why a new card that lay at its outlet too long takes nobody's place."""
@@ -200,6 +200,8 @@ def _decide(command: Command, holding: Holding) -> Sequence[Event]:
             return expire(command, holding)
         case EndorseCard():
             return endorse(command, holding)
+        case RemindToEndorse():
+            return remind_to_endorse(command, holding)
         case _:
             assert_never(command)
 
@@ -267,7 +269,7 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         return []
     heard = evolve(holding, noted)
     current = heard.current
-    return [noted, *(_turned(heard, current.card_id, asked.under, asked.at) if current and asked.under else ())]
+    return [noted, *(turned(heard, current.card_id, asked.under, asked.at) if current and asked.under else ())]
 
 
 def _free(holding: Holding) -> bool:
@@ -556,7 +558,7 @@ def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
         return []
     if asked.place not in OPENED_AT[entry.opens]:
         raise FunctionOpenedElsewhere(function=asked.function, places=entry.opens.value.replace("_", " "))
-    grant = _grants(holding).of(asked.function)
+    grant = grants_of(holding).of(asked.function)
     if not grant.granted:
         raise FunctionNotGranted(function=asked.function, because=grant.because)
     opened = FunctionOpened(
@@ -566,7 +568,7 @@ def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
         place=asked.place.value,
         at=asked.at,
     )
-    return [opened, *_turned(evolve(holding, opened), asked.card_id, asked.under, asked.at)]
+    return [opened, *turned(evolve(holding, opened), asked.card_id, asked.under, asked.at)]
 
 
 def end(asked: EndCard, holding: Holding) -> Sequence[Event]:
@@ -586,15 +588,6 @@ def end(asked: EndCard, holding: Holding) -> Sequence[Event]:
         case InWork(plastic=plastic) | Good(plastic=plastic) | AtOutlet(plastic=plastic):
             return [cancelled, _recalled(plastic, asked, at)]
     return [cancelled]
-
-
-def expire(asked: ExpireCard, holding: Holding) -> Sequence[Event]:
-    life = holding.life_of(asked.card_id)
-    if life is None or life.ended_at is not None or life.expired or life.valid_to != asked.valid_to:
-        return []
-    return [
-        CardExpired(holding_id=asked.holding_id, person_id=_person(holding), card_id=asked.card_id, at=asked.valid_to)
-    ]
 
 
 def due(fact: Event) -> Iterator[Due]:
@@ -633,6 +626,11 @@ def due(fact: Event) -> Iterator[Due]:
         case HoldingEmptied():
             yield Due(fact.at, LeaveHolding(holding_id=fact.lead, other=fact.holding_id, at=fact.at))
         case CardActivated() | CardReplaced() | CardEndorsed():
+            for hour in fact.remind_at:
+                yield Due(
+                    hour,
+                    RemindToEndorse(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to, at=hour),
+                )
             yield Due(
                 fact.valid_to,
                 ExpireCard(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to),
@@ -645,30 +643,20 @@ def _begins(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) 
     again = {entry.function for entry in under.catalogue if entry.reopens}
     after = evolve(holding, works)
     after = replace(after, opened=tuple(one for one in after.opened if one.function not in again))
-    return [works, *_turned(replace(after, functions=()), asked.card_id, under, asked.at, before=after.functions)]
-
-
-def _turned(
-    holding: Holding, card_id: CardId, under: IssuanceBylaw, at: datetime, before: Sequence[FunctionState] = ()
-) -> list[Event]:
-    opened = [one.function for one in holding.opened]
-    functions = stand(under.catalogue, _grants(holding), opened, before or holding.functions)
-    if functions == holding.functions:
-        return []
-    return [FunctionsTurned(holding_id=holding_of(card_id), card_id=card_id, functions=functions, at=at)]
-
-
-def _grants(holding: Holding) -> Grants:
-    verdict = _latest(holding)
-    if verdict is None:
-        return Grants(functions=(), because="no verdict on the holder's entitlement has come yet")
-    return Grants(functions=verdict.functions, because="the holder's entitlement does not name this function")
+    return [works, *turned(replace(after, functions=()), asked.card_id, under, asked.at, before=after.functions)]
 
 
 def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -> CardActivated | CardReplaced:
-    """The card begins to work; if another one counted until now, that one ends in the same fact."""
+    """The card begins to work; if another one counted until now, that one ends in the same fact.
+
+    A card that is endorsed from year to year is not renewed by being lost: the new one is valid as long as the old.
+    """
     plastic = holding.coming.plastic if isinstance(holding.coming, InHand) else None
     valid_to = (plastic.valid_to if plastic else None) or under.valid_to(asked.at)
+    if under.endorsing is not None and holding.current is not None:
+        valid_to = holding.current.valid_to
+    remind_at = under.endorsing.reminders(shanghai_day(valid_to)) if under.endorsing else ()
+    remind_at = tuple(hour for hour in remind_at if hour > asked.at)
     if holding.current is None:
         return CardActivated(
             holding_id=asked.holding_id,
@@ -678,6 +666,7 @@ def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -
             valid_to=valid_to,
             at=asked.at,
             older=tuple(OlderUntil(scheme=scheme, until=until) for scheme, until in under.older_until(asked.at)),
+            remind_at=remind_at,
         )
     return CardReplaced(
         holding_id=asked.holding_id,
@@ -687,6 +676,7 @@ def _works(asked: HandOver | Activate, under: IssuanceBylaw, holding: Holding) -
         programme=holding.programme,
         valid_to=valid_to,
         at=asked.at,
+        remind_at=remind_at,
     )
 
 

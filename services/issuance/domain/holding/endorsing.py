@@ -6,9 +6,15 @@ from datetime import UTC
 from libs.kernel.calendar import morning_of, shanghai_day
 from services.issuance.domain.endorsement import EndorsedElsewhere, NoLongerEntitled, NotEndorsed, Permit, ReportedLost
 from services.issuance.domain.holding.collection import CardUnknown
-from services.issuance.domain.holding.commands import EndorseCard
-from services.issuance.domain.holding.events import CardEndorsed, Event
-from services.issuance.domain.holding.state import Holding
+from services.issuance.domain.holding.commands import EndorseCard, ExpireCard, RemindToEndorse
+from services.issuance.domain.holding.events import CardEndorsed, CardExpired, EndorsementReminded, Event
+from services.issuance.domain.holding.state import Holding, Life, evolve
+from services.issuance.domain.holding.turning import rested, turned
+
+
+def permit_of(life: Life) -> Permit:
+    """What the years of residence of a card are counted by."""
+    return Permit(since=life.since or shanghai_day(life.active_from), ends_on=shanghai_day(life.valid_to))
 
 
 def endorse(asked: EndorseCard, holding: Holding) -> Sequence[Event]:
@@ -26,17 +32,53 @@ def endorse(asked: EndorseCard, holding: Holding) -> Sequence[Event]:
     verdict = holding.verdict_at(asked.at)
     if verdict is not None and not verdict.granted:
         raise NoLongerEntitled(because=verdict.because)
-    since = life.since or shanghai_day(life.active_from)
-    renewed = rule.endorse(Permit(since=since, ends_on=shanghai_day(life.valid_to)), shanghai_day(asked.at))
+    renewed = rule.endorse(permit_of(life), shanghai_day(asked.at))
+    endorsed = CardEndorsed(
+        holding_id=asked.holding_id,
+        person_id=holding.person_id,
+        card_id=asked.card_id,
+        programme=holding.programme,
+        outlet=asked.outlet,
+        since=renewed.since,
+        valid_to=morning_of(renewed.ends_on).astimezone(UTC),
+        at=asked.at,
+        remind_at=rule.reminders(renewed.ends_on),
+    )
+    return [endorsed, *turned(evolve(holding, endorsed), asked.card_id, asked.under, asked.at)]
+
+
+def remind_to_endorse(asked: RemindToEndorse, holding: Holding) -> Sequence[Event]:
+    """Whoever has come meanwhile is not reminded, nor whoever would be turned away."""
+    life = holding.current
+    if life is None or (life.card_id, life.valid_to) != (asked.card_id, asked.valid_to) or asked.at in life.reminded:
+        return []
+    if holding.person_id is None or (holding.verdicts and not holding.verdicts[-1].granted):
+        return []
     return [
-        CardEndorsed(
+        EndorsementReminded(
             holding_id=asked.holding_id,
             person_id=holding.person_id,
             card_id=asked.card_id,
-            programme=holding.programme,
-            outlet=asked.outlet,
-            since=renewed.since,
-            valid_to=morning_of(renewed.ends_on).astimezone(UTC),
+            valid_to=asked.valid_to,
             at=asked.at,
         )
     ]
+
+
+def expire(asked: ExpireCard, holding: Holding) -> Sequence[Event]:
+    """Its functions rest; one that took the place of a card out of date was so from its first instant."""
+    life = holding.life_of(asked.card_id)
+    if life is None or life.ended_at is not None or life.expired or life.valid_to != asked.valid_to:
+        return []
+    assert holding.person_id is not None
+    rule = asked.under.endorsing if asked.under else None
+    at = max(asked.valid_to, life.active_from)
+    expired = CardExpired(
+        holding_id=asked.holding_id,
+        person_id=holding.person_id,
+        card_id=asked.card_id,
+        at=at,
+        endorsable=rule is not None,
+        grace_until=rule.grace_until(shanghai_day(life.valid_to)) if rule else None,
+    )
+    return [expired, *rested(holding, asked.card_id, at)]

@@ -336,7 +336,10 @@ class OlderUntil:
 
 @event
 class CardActivated:
-    """The first card of the holding works; cards of before go on beside it for a while."""
+    """The first card of the holding works; cards of before go on beside it for a while.
+
+    If it needs endorsing, its holder is reminded at `remind_at`.
+    """
 
     holding_id: HoldingId
     person_id: PersonId
@@ -345,6 +348,7 @@ class CardActivated:
     valid_to: datetime
     at: datetime
     older: tuple[OlderUntil, ...] = ()
+    remind_at: tuple[datetime, ...] = ()
 
 
 @event
@@ -358,6 +362,7 @@ class CardReplaced:
     programme: str
     valid_to: datetime
     at: datetime
+    remind_at: tuple[datetime, ...] = ()
 
 
 @event
@@ -384,11 +389,27 @@ class PlasticRecalled:
 
 @event
 class CardExpired:
-    """The card has reached the end of its validity; it still counts, so that a new one can take its place."""
+    """The card has reached the end of its validity; it still counts, so that a new one can take its place.
+
+    One that is `endorsable` rests until it is endorsed; until `grace_until` the years of residence go on.
+    """
 
     holding_id: HoldingId
     person_id: PersonId
     card_id: CardId
+    at: datetime
+    endorsable: bool = False
+    grace_until: datetime | None = None
+
+
+@event
+class EndorsementReminded:
+    """The holder is told that the card's year will be full at `valid_to`, and that it can be endorsed now."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    valid_to: datetime
     at: datetime
 
 
@@ -404,6 +425,7 @@ class CardEndorsed:
     since: date
     valid_to: datetime
     at: datetime
+    remind_at: tuple[datetime, ...] = ()
 
 
 @event
@@ -474,6 +496,7 @@ Event = (
     | CardCancelled
     | PlasticRecalled
     | CardExpired
+    | EndorsementReminded
     | CardEndorsed
     | HoldingPassedOn
     | HoldingJoined

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
+from libs.kernel.calendar import shanghai_day
 from libs.kernel.foureyes import Proposals
 from libs.kernel.why import FactUsed
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
@@ -29,6 +30,7 @@ from services.issuance.domain.holding.events import (
     CardUnclaimed,
     CaseClosed,
     CollectionReminded,
+    EndorsementReminded,
     Event,
     FingerprintMismatched,
     FunctionGrant,
@@ -149,8 +151,10 @@ class Life:
     ident: str = ""
     older: tuple[OlderUntil, ...] = ()
     since: date | None = None
+    """From when its years count, if not from its own first day."""
     rests: tuple[tuple[datetime, datetime], ...] = ()
     """Stretches in which its year was full and nobody had endorsed it yet."""
+    reminded: tuple[datetime, ...] = ()
 
     def active(self, at: datetime) -> bool:
         return self.active_from <= at and not self.out_of_date(at) and (self.ended_at is None or at < self.ended_at)
@@ -335,7 +339,8 @@ def evolve(holding: Holding, fact: Event) -> Holding:
             return replace(holding, coming=NothingComing(), lives=(*holding.lives, _born(holding, fact)))
         case CardReplaced():
             ended = _ended(holding.lives, fact.old_card_id, fact.at, "replaced")
-            return replace(holding, coming=NothingComing(), lives=(*ended, _born(holding, fact)))
+            born = replace(_born(holding, fact), since=_since(holding.life_of(fact.old_card_id)))
+            return replace(holding, coming=NothingComing(), lives=(*ended, born))
         case CardCancelled():
             return replace(
                 holding,
@@ -349,6 +354,14 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 replace(life, expired=True) if life.card_id == fact.card_id else life for life in holding.lives
             )
             return replace(holding, lives=lives)
+        case EndorsementReminded():
+            return replace(
+                holding,
+                lives=tuple(
+                    replace(life, reminded=(*life.reminded, fact.at)) if life.card_id == fact.card_id else life
+                    for life in holding.lives
+                ),
+            )
         case CardEndorsed():
             return replace(
                 holding,
@@ -402,9 +415,16 @@ def _born(holding: Holding, fact: CardActivated | CardReplaced) -> Life:
     )
 
 
+def _since(life: Life | None) -> date | None:
+    """From when the years count: they go on with the next card."""
+    return None if life is None else life.since or shanghai_day(life.active_from)
+
+
 def _endorsed(life: Life, fact: CardEndorsed) -> Life:
     rested = ((life.valid_to, fact.at),) if fact.at > life.valid_to else ()
-    return replace(life, valid_to=fact.valid_to, since=fact.since, expired=False, rests=(*life.rests, *rested))
+    return replace(
+        life, valid_to=fact.valid_to, since=fact.since, expired=False, rests=(*life.rests, *rested), reminded=()
+    )
 
 
 def _ended(lives: tuple[Life, ...], card_id: CardId, at: datetime, ending: str) -> tuple[Life, ...]:
