@@ -123,7 +123,7 @@ def test_a_community_that_was_not_entrusted_with_it_does_not_endorse() -> None:
 
 
 @pytest.mark.parametrize("change", [{"valid_years": 0}, {"window_months": 13}, {"late_days": -1}])
-def test_a_rule_out_of_bounds_is_not_born(change: dict[str, int]) -> None:
-    values: dict[str, int] = {"valid_years": 1, "window_months": 1, "late_days": 30} | change
+def test_a_rule_out_of_bounds_is_not_born(change: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"valid_years": 1, "window_months": 1, "late_days": 30} | change
     with pytest.raises(ValueError, match="a permit holds"):
         Endorsing(later=Later.RESTART, by=frozenset(), **values)
