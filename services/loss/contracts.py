@@ -37,6 +37,8 @@ class CardStopped(Contract, type="loss.CardStopped.v1"):
     """When the whole card ends for good, unless somebody acts before; most cities set no such hour."""
     captured: list[str] = []
     """Functions that stop sooner than they were to, because a terminal has captured the card."""
+    electronic_form: str = ""
+    """Of a card with an electronic form: it `stops` and wakes with the card, or it `stays` valid (R140)."""
 
 
 class WokenFunction(BaseModel):

@@ -35,6 +35,7 @@ def tell(fact: Event) -> Contract | None:
                 functions=_functions(fact.stops),
                 until=None if fact.ends_card else fact.lapses_at,
                 ends_card_at=fact.lapses_at if fact.ends_card else None,
+                electronic_form=fact.electronic_form.value,
             )
         case LossReported():
             return told.CardStopped(
@@ -45,6 +46,7 @@ def tell(fact: Event) -> Contract | None:
                 functions=_functions(fact.stops),
                 until=None if fact.ends_card else fact.lapses_at,
                 ends_card_at=fact.lapses_at if fact.ends_card else None,
+                electronic_form=fact.electronic_form.value,
             )
         case StopHastened():
             return told.CardStopped(

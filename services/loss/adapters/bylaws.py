@@ -17,6 +17,7 @@ from services.loss.domain.bylaw import (
     BeyondLimit,
     Clock,
     Covered,
+    ElectronicForm,
     Fee,
     Grounds,
     Liability,
@@ -162,6 +163,7 @@ IF_SAID: Mapping[str, tuple[Any, Any]] = {
     "fees": (list[FeeData], []),
     "liability": (list[LiabilityData], []),
     "proposals_stand": (WindowData, WindowData(count=24, unit="hours")),
+    "electronic_form": (Literal["stops", "stays"] | None, None),
 }
 """What a `loss.yaml` may say besides, and what holds where it does not: no such rule, or the house's default."""
 
@@ -259,6 +261,7 @@ class LossBylaws:
                 one.function: Liability(bearer=Bearer(one.borne_by), cap_fen=one.cap_fen) for one in said["liability"]
             },
             proposals_stand=said["proposals_stand"].value(),
+            electronic_form=ElectronicForm(said["electronic_form"] or ""),
             grounds=Grounds(edition=self._packs[city].hash, articles=articles),
         )
 

@@ -139,6 +139,15 @@ class Liability:
     cap_fen: int | None = None
 
 
+class ElectronicForm(StrEnum):
+    """What a report of loss means for the electronic form of a card."""
+
+    NONE = ""
+    """There is no such form."""
+    STOPS = "stops"
+    STAYS = "stays"
+
+
 @value
 class Grounds:
     """The edition of the pack by which something was decided, and the entries that were applied, as `Ground.ref`."""
@@ -193,6 +202,7 @@ class LossBylaw:
     liable: Mapping[str, Liability]
     proposals_stand: Window
     """How long a proposal waits for a second person."""
+    electronic_form: ElectronicForm = ElectronicForm.NONE
     grounds: Grounds = Grounds()
 
     def __post_init__(self) -> None:

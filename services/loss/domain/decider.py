@@ -656,6 +656,7 @@ def _stopped_by_call(
         stops=_stops(covers, asked.at, {}, cooling, asked.under),
         lost_at=asked.lost_at,
         grounds=asked.under.grounds,
+        electronic_form=asked.under.electronic_form,
     )
 
 
@@ -680,6 +681,7 @@ def _signed(asked: ReportLoss, stops: tuple[Stop, ...]) -> LossReported:
         fee_fen=_fen(fee),
         fee_approval=_approval(fee),
         grounds=asked.under.grounds,
+        electronic_form=asked.under.electronic_form,
     )
 
 
@@ -698,6 +700,7 @@ def _signed_for_good(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
             stops=tuple(hold.stop for hold in loose),
             lost_at=None,
             grounds=asked.under.grounds,
+            electronic_form=asked.under.electronic_form,
         )
     ]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.kernel import FourEyes, Hand, ProposalId, event, value
 from services.ids import CardId, HoldingId
-from services.loss.domain.bylaw import Grounds
+from services.loss.domain.bylaw import ElectronicForm, Grounds
 
 
 @value
@@ -61,6 +61,7 @@ class LossPreReported:
     stops: tuple[Stop, ...]
     lost_at: datetime | None
     grounds: Grounds = Grounds()
+    electronic_form: ElectronicForm = ElectronicForm.NONE
 
 
 @event
@@ -104,6 +105,7 @@ class LossReported:
     fee_fen: int = 0
     fee_approval: str = ""
     grounds: Grounds = Grounds()
+    electronic_form: ElectronicForm = ElectronicForm.NONE
 
 
 @event

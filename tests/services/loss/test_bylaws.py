@@ -12,9 +12,9 @@ from libs.kernel import Deadline
 from libs.kernel.calendar import Calendar
 from libs.runtime.citypack import CityPack, CityPacks, PackUnfit, load_packs
 from services.loss.adapters.bylaws import LossBylaws
-from services.loss.domain.bylaw import LiftAt, OnLapse, Unit, Window
+from services.loss.domain.bylaw import ElectronicForm, LiftAt, OnLapse, Unit, Window
 from services.loss.domain.commands import Place
-from services.loss.domain.decider import LiftElsewhere, WrongPlace
+from services.loss.domain.decider import LiftElsewhere, WrongPlace, loss_desk
 from tests.services.loss.desk_drawer import (
     BYLAWS,
     COVERED,
@@ -22,6 +22,7 @@ from tests.services.loss.desk_drawer import (
     NIGHT,
     WUXI,
     ZHOUSHAN,
+    a_call,
     given,
     issued,
     lift,
@@ -187,3 +188,32 @@ def test_both_cities_read_the_same_calendar() -> None:
     calendars: list[Calendar] = [under(city).calendar for city in (ZHOUSHAN, WUXI)]
     assert calendars[0].years == calendars[1].years
     assert [calendar.guess_unknown_years for calendar in calendars] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("programme", "form"),
+    [
+        ("residence-permit", ElectronicForm.STAYS),
+        ("social-security-card", ElectronicForm.STOPS),
+        ("resident-id", ElectronicForm.NONE),
+    ],
+)
+def test_a_lost_card_stops_its_electronic_form_or_leaves_it_valid_as_its_programme_has_it(
+    programme: str, form: ElectronicForm
+) -> None:
+    """Wuxi's notice on the electronic residence permit (5); the national electronic social security card follows."""
+    rule = BYLAWS.at(WUXI, programme, NIGHT)
+    police = Place(outlet="wx-police-liangxi", kind="police")
+    place = police if "police" in rule.written_report_at else LIANGXI
+    for reported in (replace(a_call, under=rule), replace(sign, under=rule, place=place)):
+        facts = loss_desk.decide(reported, loss_desk.fold([issued]))
+        assert facts
+        assert {fact.electronic_form for fact in facts} == {form}  # type: ignore[union-attr]
+
+
+def test_an_electronic_form_stops_or_stays_and_nothing_else() -> None:
+    def edit(rules: Any) -> None:
+        rules["electronic_form"] = [{"from": date(2012, 3, 10), "basis": "x", "value": "sleeps"}]
+
+    with pytest.raises(PackUnfit, match="electronic_form"):
+        amended(edit)

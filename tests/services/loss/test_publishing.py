@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from services.loss.contracts import TELLS
+from services.loss.domain.bylaw import ElectronicForm
 from services.loss.domain.events import Cooling, Event, StopHastened
 from services.loss.publishing import tell
 from tests.services.loss.desk_drawer import (
@@ -37,7 +38,7 @@ from tests.services.loss.desk_drawer import (
 
 OF_THE_CARD = {"holding_id": HOLDING, "card_id": CARD}
 STOPPED = [{"function": function, "from_at": "2026-09-28T15:15:00Z"} for function in COVERED]
-ONE_CLOCK: dict[str, Any] = {"ends_card_at": None, "captured": []}
+ONE_CLOCK: dict[str, Any] = {"ends_card_at": None, "captured": [], "electronic_form": ""}
 ALL_WAKE: dict[str, Any] = {"functions": [], "cooling": []}
 FREE = {"fee_fen": 0, "fee_approval": ""}
 purse_captured = StopHastened(holding_id=HOLDING, card_id=CARD, function="epurse", at=NOON, signed=True)
@@ -61,6 +62,13 @@ TOLD: list[tuple[Event, str, dict[str, Any]]] = [
         signed_after_call,
         "CardStopped",
         {"at": "2026-09-29T01:00:00Z", "kind": "written_report", "functions": STOPPED, "until": None} | ONE_CLOCK,
+    ),
+    (
+        replace(signed_after_call, electronic_form=ElectronicForm.STAYS),
+        "CardStopped",
+        ONE_CLOCK
+        | {"at": "2026-09-29T01:00:00Z", "kind": "written_report", "functions": STOPPED, "until": None}
+        | {"electronic_form": "stays"},
     ),
     (lapsed, "CardWoken", {"at": "2026-10-10T16:00:00Z", "why": "lapsed"} | ALL_WAKE),
     (lifted, "CardWoken", {"at": "2026-09-29T04:00:00Z", "why": "lifted"} | ALL_WAKE),
