@@ -345,11 +345,22 @@ def _faults_of_names(pack: CityPack) -> Iterator[Finding]:
                             line = line_of(path, [*steps, nth, "value", *where])
                             hint = nearest(str(fact), sorted(pack.facts))
                             yield Finding(path, line, f"no department of this city states the fact `{fact}`{hint}")
+                for where, task in _found_under("task", entry["value"]):
+                    tasks = _tasks(pack)
+                    if task not in tasks:
+                        line = line_of(path, [*steps, nth, "value", *where])
+                        hint = nearest(str(task), sorted(tasks))
+                        yield Finding(path, line, f"no organisation of this city has the task `{task}`{hint}")
                 listed = entry["value"] if steps[-1] in PLACES and name == "loss" else []
                 for kind in listed if isinstance(listed, list) else ():
                     if isinstance(kind, str) and kind not in kinds:
                         line = line_of(path, [*steps, nth, "value"])
                         yield Finding(path, line, f"no outlet of this city is a `{kind}`{nearest(kind, sorted(kinds))}")
+
+
+def _tasks(pack: CityPack) -> set[str]:
+    found = pack.files.get("organisations", {}).get("establishment", [])
+    return {task for entry in found for level in entry["value"]["levels"].values() for task in level.get("tasks", ())}
 
 
 def _borne(pack: CityPack, programme: str) -> set[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from libs.kernel.calendar import morning_of, shanghai_day
 from libs.kernel.why import Decision, FactUsed, Ground, Said, Why
 from libs.runtime.citypack import CityPack, CityPacks, Dated, Entry
+from libs.runtime.packfile import nearest
 from services.identity.adapters.tables import ANSWERS_KEPT_MAX, Circumstances, Hit, Table, said_of
 from services.identity.domain.events import FunctionVerdict, Statement, Verdict
 
@@ -283,7 +284,31 @@ class Eligibility:
                     kind.model_validate(said)
                 except (ValidationError, KeyError, TypeError) as error:
                     raise table.unfit(["rules", row], f"this row cannot be read: {_short(error)}") from error
+            if name == "functions":
+                _answers_of_every_function(pack, programme, table)
         return dated
+
+
+def _answers_of_every_function(pack: CityPack, programme: str, table: Table) -> None:
+    """Whoever asks for a function that the card bears is answered, whoever she is. Raises PackUnfit."""
+    borne = {one["function"] for entry in pack.files[f"{programme}/programme"]["catalogue"] for one in entry["value"]}
+    rows = [(nth, row, str(said["function"])) for nth, (row, said) in enumerate(table.outputs.items())]
+    named = {function: nth for nth, _, function in rows}
+    for nth, _, function in rows:
+        if function not in borne:
+            words = f"no card of this programme bears the function `{function}`{nearest(function, sorted(borne))}"
+            raise table.unfit(["rules", nth], words)
+    if unsaid := sorted(borne - named.keys()):
+        words = f"nothing is said of the function `{unsaid[0]}`, which every card bears; add a row without conditions"
+        raise table.unfit(["rules"], words)
+    answered = {function for _, row, function in rows if table.fits_everybody(row)}
+    for function, nth in named.items():
+        if function not in answered:
+            words = (
+                f"the last row of the function `{function}` must fit everybody, so that nobody is left without an "
+                "answer; add one without conditions"
+            )
+            raise table.unfit(["rules", nth], words)
 
 
 def _of(used: Sequence[FactUsed], facts: Sequence[str]) -> tuple[FactUsed, ...]:

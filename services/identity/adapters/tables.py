@@ -151,6 +151,11 @@ class Table:
         row: Mapping[str, Any] = next((row for row in self._rows if row["_id"] == row_id), {})
         return _facts_of([column["field"] for column in self._columns if row.get(column["id"])])
 
+    def fits_everybody(self, row_id: str) -> bool:
+        """Whether the row with this id has no condition at all."""
+        row: Mapping[str, Any] = next((row for row in self._rows if row["_id"] == row_id), {})
+        return not any(row.get(column["id"]) for column in self._columns)
+
     def lacking(self, row_id: str) -> tuple[str, ...]:
         """For a row that closes a function: the facts that would open it."""
         function = self.outputs.get(row_id, {}).get("function")

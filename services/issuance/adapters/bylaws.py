@@ -3,9 +3,9 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel import Unfit
 from libs.kernel.calendar import shanghai_day
@@ -61,13 +61,13 @@ class EndorsementData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    valid_years: int
-    window_months: int
-    late_days: int
+    valid_years: int = Field(ge=1, le=10)
+    window_months: int = Field(ge=1, le=12)
+    late_days: int = Field(ge=0, le=366)
     later: Literal["restart", "continuous"]
     task: str
-    remind_days: list[int] = []
-    remind_hour: int = 9
+    remind_days: list[Annotated[int, Field(ge=1, le=366)]] = []
+    remind_hour: int = Field(default=9, ge=0, le=23)
 
 
 class IssuanceBylaws:

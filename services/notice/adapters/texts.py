@@ -1,6 +1,6 @@
 """The city's words for each step, from its pack; a city that lacks one does not start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from string import Formatter
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from libs.kernel.calendar import SHANGHAI
 from libs.kernel.ids import city_of
 from libs.runtime.citypack import CityPack, CityPacks, PackUnfit
+from libs.runtime.packfile import Finding, line_of
 from services.notice.domain.events import Step
 from services.notice.domain.state import Errand
 
@@ -38,7 +39,10 @@ class PackTexts:
         self._packs = packs
         for pack in packs:
             if faults := list(_faults(pack)):
-                raise PackUnfit(f"{pack.name}: notices.yaml: {'; '.join(faults)}")
+                path = pack.folder / "notices.yaml"
+                said = "; ".join(words for _, words in faults)
+                findings = [Finding(path, line_of(path, steps), words) for steps, words in faults]
+                raise PackUnfit(f"{pack.name}: notices.yaml: {said}", findings)
 
     def write(self, errand: Errand, language: str, programme: str = "") -> tuple[str, str]:
         """The text in this language, or in the city's first one if it does not speak this."""
@@ -89,25 +93,28 @@ def _outlet(pack: CityPack, outlet: str, language: str) -> str:
     return str(name.get(language, outlet) if isinstance(name, dict) else name)
 
 
-def _faults(pack: CityPack) -> Iterator[str]:
+def _faults(pack: CityPack) -> Iterator[tuple[Sequence[str], str]]:
     texts = pack.files.get("notices")
     if not isinstance(texts, dict):
-        yield "the file is missing or empty"
+        yield (), "the file is missing or empty"
         return
     for programme in pack.programmes:
         if programme in tuple(pack.named("programme", programme)[language] for language in ("zh", "en")):
-            yield f"{programme} has no name; add it in zh and en to `words` of kind programme in city.yaml"
+            yield (), f"{programme} has no name; add it in zh and en to `words` of kind programme in city.yaml"
     for unknown in texts.keys() - set(Step):
-        yield f"{unknown} is no step that anybody is told of"
+        yield (unknown,), f"{unknown} is no step that anybody is told of"
     for step in Step:
         if step not in steps_of(pack) and step not in texts:
             continue
         for language in _languages(pack):
             text = (texts.get(step) or {}).get(language)
             if not text or not isinstance(text, str):
-                yield f"{step} has no text in {language}"
+                yield (step,), f"{step} has no text in {language}"
             elif unknown := _gaps(text) - _ALWAYS - _NAMED_BESIDES.get(step, frozenset()):
-                yield f"{step} in {language} names {', '.join(sorted(unknown))}, which is not known at that step"
+                yield (
+                    (step, language),
+                    f"{step} in {language} names {', '.join(sorted(unknown))}, which is not known at that step",
+                )
 
 
 def _gaps(text: str) -> frozenset[str]:

@@ -50,6 +50,7 @@ def test_the_packs_of_this_repository_have_no_fault(capsys: pytest.CaptureFixtur
 
 ZHOUSHAN = "cities/zhoushan/"
 CARD = ZHOUSHAN + "citizen-card/"
+PERMIT = "cities/wuxi/residence-permit/"
 
 FAULTS: list[tuple[str, str, Spoil, str, str]] = [
     (
@@ -97,6 +98,45 @@ FAULTS: list[tuple[str, str, Spoil, str, str]] = [
         "a table without a row for everybody",
         CARD + "eligibility.json", instead('{"_id": "no_ground",', '{"_id": "no_ground", "hukou": "false",'),
         '{"_id": "no_ground"', "the last row must fit everybody",
+    ),
+    (
+        "a table of functions without a row for everybody",
+        PERMIT + "functions.json",
+        instead('"_id": "identity_query.otherwise",', '"_id": "identity_query.otherwise", "residence": "true",'),
+        '{"_id": "identity_query.otherwise"',
+        "the last row of the function `identity_query` must fit everybody, so that nobody is left without an answer",
+    ),
+    (
+        "a table of functions that forgets one",
+        PERMIT + "functions.json", instead("'identity_query'", "'vehicle_entry_exit_patrol'"),
+        '"rules": [', "nothing is said of the function `identity_query`, which every card bears",
+    ),
+    (
+        "a table that answers of a function that no card bears",
+        PERMIT + "functions.json", instead("'identity_query'", "'identity_querry'"),
+        '{"_id": "identity_query.otherwise"',
+        "no card of this programme bears the function `identity_querry`; did you mean `identity_query`?",
+    ),
+    (
+        "an endorsement that is nobody's task",
+        PERMIT + "programme.yaml", instead("task: endorse_residence_permit", "task: endorse_residence_permits"),
+        "    value: {valid_years",
+        "no organisation of this city has the task `endorse_residence_permits`; did you mean",
+    ),
+    (
+        "a window of endorsement that is longer than a year",
+        PERMIT + "programme.yaml", instead("window_months: 1,", "window_months: 13,"),
+        "    value: {valid_years", "window_months: Input should be less than or equal to 12",
+    ),
+    (
+        "words for a step of an endorsement that are missing",
+        "cities/wuxi/notices.yaml", instead("endorsement-near:", "endorsment-near:"),
+        "", "endorsement-near has no text in zh",
+    ),
+    (
+        "an electronic form that does neither",
+        "cities/wuxi/residence-permit/loss.yaml", instead("value: stays", "value: sleeps"),
+        "    value: sleeps", "Input should be 'stops' or 'stays'",
     ),
     (
         "a table that looks at what nobody states",
@@ -204,7 +244,7 @@ def test_a_fault_is_told_with_its_place_and_what_to_do(
     path = deploy / file
     text = spoil(path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
-    place = deploy / ZHOUSHAN if file.startswith("cities") else deploy
+    place = deploy.joinpath(*Path(file).parts[:2]) if file.startswith("cities") else deploy
     assert main(["bylaws", "check", str(place)]) == 1
     told = capsys.readouterr().err
     assert "Traceback" not in told

@@ -101,6 +101,27 @@ async def test_small_letters_and_full_width_digits_are_read_as_they_are_meant(co
     assert len(ids) == 1
 
 
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in BEGINNINGS])
+@pytest.mark.parametrize(
+    ("birth", "code", "remedy"),
+    [
+        ("2099-12-31", "birth-date-implausible", "compare it with the document"),
+        ("1850-01-01", "birth-date-implausible", "compare it with the document"),
+        ("1990-02-31", "request-invalid", "there is no such day"),
+        ("", "request-invalid", "/birth"),
+        (None, "birth-date-needed", "birth"),
+    ],
+)
+async def test_a_birthday_that_the_number_does_not_tell_is_asked_for_and_looked_at(
+    counter: Town, kind: Kind, birth: str | None, code: str, remedy: str
+) -> None:
+    before = await written(counter)
+    typed = shown(kind, GOOD[kind]) | {"birth": birth}
+    told = await counter.post(CLERK, "/v1/persons", typed, expect=422)
+    assert (told["code"], remedy in str(told)) == (code, True), told
+    assert await written(counter) == before
+
+
 def test_no_kind_is_forgotten() -> None:
     assert {slip[1] for slip in SLIPS} == set(Kind) == set(GOOD)
     assert sum(right.endswith("X") for right in GOOD.values()) == len(BEGINNINGS)
