@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from libs.runtime.cli import main
-from libs.testing.town import return_file
 from libs.web.tokens import Caller
-from tests.platform import PORTRAIT, Open, id_card
+from tests.platform import PORTRAIT, Open, id_card, produced
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PENGLAI = "370614"
@@ -160,16 +159,7 @@ async def test_a_city_is_added_by_data_alone(open_town: Open, data: Path, capsys
         papers = {"person_id": person, "programme": "isle-pass", "documents": ["id_card"], "portrait": PORTRAIT}
         taken = await town.post(CLERK, "/v1/applications", papers)
         accepted = await town.post(CLERK, f"/v1/applications/{taken['application_id']}/acceptances")
-        await town.drain()
-        batch = (await town.post(CENTRE, "/v1/batches", {"programme": "isle-pass", "outlet": "pier"}))["batch_id"]
-        await town.drain()
-        ordered = await town.post(CENTRE, f"/v1/batches/{batch}/orders")
-        await town.post(
-            VENDOR, f"/v1/batches/{batch}/returns", {"file": return_file(ordered["seats"], lambda _nth: "")}
-        )
-        await town.post(CENTRE, f"/v1/batches/{batch}/dispatches")
-        await town.post(CLERK, f"/v1/batches/{batch}/receipts", {"counted": 1})
-        await town.drain()
+        await produced(town, "isle-pass", CENTRE, VENDOR, CLERK)
         card = f"{accepted['holding_id']}.1"
         handed = await town.post(CLERK, f"/v1/cards/{card}/hand-overs", {"document": "id_card"})
         assert handed["card_number"].startswith(f"{PENGLAI}77")
@@ -184,6 +174,23 @@ async def test_a_city_is_added_by_data_alone(open_town: Open, data: Path, capsys
         assert not await ferry(town, card)
         await town.advance(lapses.isoformat())
         assert await ferry(town, card)
+
+        # Lost for good: signed for at the pier, where a new card is made that takes the old one's place in one instant.
+        await town.post(CLERK, f"/v1/cards/{card}/written-reports", {"document": "id_card"})
+        await town.post(CLERK, f"/v1/cards/{card}/reissues", {"document": "id_card"})
+        refused = await town.post(CLERK, f"/v1/cards/{card}/lifts", {"document": "id_card"}, expect=409)
+        assert refused["code"] == "already-reissued"
+        await produced(town, "isle-pass", CENTRE, VENDOR, CLERK)
+        new = f"{accepted['holding_id']}.2"
+        second = await town.post(CLERK, f"/v1/cards/{new}/hand-overs", {"document": "id_card"})
+        assert second["card_number"] > handed["card_number"]
+        await town.drain()
+        assert await ferry(town, new)
+        old = await town.get(CLERK, f"/v1/cards/{card}")
+        assert (old["status"], old["ended_at"]) == ("ended", second["active_from"])
+        assert not await ferry(town, card)
+        told = await town.get(CLERK, "/v1/notices", holding_id=accepted["holding_id"])
+        assert "仙岛通" in told[0]["text"]
 
 
 async def ferry(town: Any, card: str) -> bool:
