@@ -9,10 +9,25 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import appends, calls, doors, facts, payments, replay, rolls, start, statements, taps, transfers, verdicts
+from bench import (
+    appends,
+    calls,
+    doors,
+    facts,
+    payments,
+    reconciliation,
+    replay,
+    rolls,
+    start,
+    statements,
+    taps,
+    transfers,
+    verdicts,
+)
 from bench.figures import Findings, Row, table
 from bench.ground import Ground, ground
 from bench.machine import described
+from libs.runtime.cli import seldom_search_for_circles
 
 Measure = Callable[[Ground], Awaitable[Findings]]
 
@@ -29,6 +44,7 @@ MEASURES: dict[str, Measure] = {
     "transfers": transfers.beside_pgledger,
     "payments": payments.at_a_steady_rate,
     "taps": taps.from_file_to_books,
+    "reconciliation": reconciliation.of_a_day,
     "statements": statements.in_small_and_large_books,
     "start": start.from_a_fresh_clone,
 }
@@ -47,6 +63,7 @@ def main() -> int:
 
     import uvloop
 
+    seldom_search_for_circles()  # As whatever is measured in this process does where it is at home.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         text = runner.run(measured(asked.only or list(MEASURES), asked.peer.absolute(), asked.quick))
     sys.stdout.write(text + "\n")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-import asyncpg
 from sqlalchemy import (
     Column,
     ColumnElement,
     Delete,
     Select,
     Table,
+    TableValuedAlias,
     Update,
     and_,
     any_,
@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from libs.eventsourcing.postgres import FULL, LOST
 from libs.kernel.outages import Outage
 
 Row = Mapping[str, Any]
@@ -103,8 +104,6 @@ async def within_reach(what: str) -> AsyncIterator[None]:
         raise
 
 
-_DRIVER_GONE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-                asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)  # fmt: skip
 _GONE = {"08", "40", "53", "57"}  # SQLSTATE classes: connection, deadlocks, resources, operator intervention
 
 
@@ -247,7 +246,7 @@ async def _copy(connection: AsyncConnection, table: Table, rows: Iterable[Row]) 
         records = [tuple(row.values()) for row in put]
         try:
             await raw.copy_records_to_table(table.name, schema_name=schema, columns=names, records=records)
-        except _DRIVER_GONE as away:
+        except (*LOST, *FULL) as away:
             raise Outage(f"the read models do not answer: {away}") from away
 
 
@@ -300,9 +299,7 @@ def _lower(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], column
 def _lower_set(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], column: str) -> Update:
     types = {f"place_{nth}": table.c[name].type for nth, name in enumerate(names) if not empty[nth]}
     types["most"] = table.c[column].type
-    given = func.unnest(*(bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items()))
-    these = given.table_valued(*(Column(name, type_) for name, type_ in types.items()))
-    limits = these.render_derived(name="limits")
+    limits = _given("limits", types)
     fits = (
         table.c[name].is_(None) if is_empty else table.c[name] == limits.c[f"place_{nth}"]
         for nth, (name, is_empty) in enumerate(zip(names, empty, strict=True))
@@ -313,11 +310,14 @@ def _lower_set(table: Table, names: tuple[str, ...], empty: tuple[bool, ...], co
 
 @cache
 def _there(table: Table) -> Select[Any]:
-    types = {name: table.c[name].type for name in keys_of(table)}
+    keys = _given("keys", {name: table.c[name].type for name in keys_of(table)})
+    return select(1).where(*(table.c[name] == keys.c[name] for name in keys_of(table))).limit(1)
+
+
+def _given(as_name: str, types: Mapping[str, Any]) -> TableValuedAlias:
+    """Rows that come with the statement, a list for each column."""
     given = func.unnest(*(bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items()))
-    these = given.table_valued(*(Column(name, type_) for name, type_ in types.items()))
-    keys = these.render_derived(name="keys")
-    return select(1).where(*(table.c[name] == keys.c[name] for name in types)).limit(1)
+    return given.table_valued(*(Column(name, type_) for name, type_ in types.items())).render_derived(name=as_name)
 
 
 @cache

@@ -210,11 +210,16 @@ def _up(asked: argparse.Namespace) -> int:
     return 0
 
 
+def seldom_search_for_circles() -> None:
+    """What is there now stays; and what a batch leaves behind goes by itself, seldom in circles."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def _run(work: Any) -> None:
     import uvloop
 
-    gc.freeze()  # What is there now stays; and what a batch leaves behind goes by itself, seldom in circles.
-    gc.set_threshold(100_000, 50, 100)
+    seldom_search_for_circles()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
 

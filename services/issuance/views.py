@@ -104,8 +104,12 @@ class ApplicationView(BaseModel):
             case Submitted():
                 return cls(status="submitted", **known)
             case SupplementNeeded():
-                found = list(application.portrait)
-                return cls(status="supplement_needed", reason=application.reason, portrait=found, **known)
+                return cls(
+                    status="supplement_needed",
+                    reason=application.reason,
+                    portrait=list(application.portrait),
+                    **known,
+                )
             case Accepted():
                 return cls(
                     status="accepted",

@@ -1,8 +1,8 @@
-"""What a city publishes of its programmes beside who is eligible: services, scenes, endorsement, checklists, plans."""
+"""What a city publishes of its programmes beside who is eligible: services, scenes, checklists, plans."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,21 +13,6 @@ from libs.runtime.citypack import CityPack, CityPacks, Dated, Entry
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EndorsementData(_Data):
-    valid_years: int = Field(ge=1)
-    window_months: int = Field(ge=1)
-    late_days: int = Field(ge=0)
-    later: Literal["restart", "continuous"]
-    task: str
-    remind_days: list[int] = []
-    remind_hour: int = 9
-
-
-class AgeBandData(_Data):
-    under: int | None = None
-    years: int = Field(ge=0)
 
 
 class PlanData(_Data):
@@ -49,8 +34,6 @@ class ConditionData(_Data):
 PUBLISHED: Mapping[str, Any] = {
     "services_offered": list[str],
     "scenes": list[str],
-    "endorsement": EndorsementData,
-    "validity_by_age": list[AgeBandData],
     "security_rules": dict[str, str],
     "plan": PlanData,
     "checklist": list[ConditionData],

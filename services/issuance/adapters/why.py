@@ -291,13 +291,10 @@ def _valid(city: str, application_id: str, holding: Story, bylaws: IssuanceBylaw
 
 
 def _valid_until(valid_to: datetime) -> Said:
-    last = shanghai_day(valid_to - timedelta(microseconds=1))
-    if last >= LONG_TERM:
+    if shanghai_day(valid_to) > LONG_TERM:
         return Said(zh="长期有效", en="valid for life")
-    return Said(
-        zh=f"有效期至{last.year}年{last.month}月{last.day}日",
-        en=f"valid to the end of {last.day} {last:%B} {last.year}",
-    )
+    day = _last_day(valid_to)
+    return Said(zh=f"有效期至{day.zh}", en=f"valid to the end of {day.en}")
 
 
 _VALID_BY = {"": "issuance.validity_years", "years": "issuance.validity_years", "age": "validity_by_age"}

@@ -36,7 +36,6 @@ _OF_ID_CARDS = (
     _asked("face", "脸宽是否为193至221像素？", "is the face 193 to 221 pixels wide?"),
     _asked("clothes", "是否未穿制服？", "is it without a uniform?"),
 )
-CODES = tuple(sorted({one.code for one in (*_OF_ALL, *_OF_SOCIAL_CARDS, *_OF_ID_CARDS)}))
 
 
 @value

@@ -34,11 +34,10 @@ PAID_TAPS = (TapClass.BOOKED, TapClass.AFTER_REPORT, TapClass.AFTER_HOTLIST)
 
 _TAKE_OURS = """
 with line as (
-    select m.shard, p.position, p.amount_fen, e.reference, e.kind, e.at
+    select m.shard, p.position, p.amount_fen, p.reference, p.kind, p.at
     from (select s.shard::smallint as shard, coalesce(k.position, 0) as position from generate_series(0, 64) as s(shard)
           left join {s}.statement_mark k on k.account = $1 and k.shard = s.shard) m
     join {s}.posting p on p.account = $1 and p.shard = m.shard and p.position > m.position
-    join {s}.entry e on e.shard = p.shard and e.position = p.position
 ), stop as (
     select shard, min(position) as position from line where at >= $2 group by shard
 ), taken as (
