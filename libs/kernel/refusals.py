@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from libs.kernel.why import Why
+    from libs.kernel.why import Cited, Why
 
 
 class Refused(Exception):
@@ -12,12 +12,13 @@ class Refused(Exception):
 
     The docstring of a subclass is the sentence that the citizen reads, with `{name}` where a detail belongs; the
     details are passed by name and must not carry personal data, for the sentence is logged and sent over the wire.
-    Where a city's bylaw says no, it is named first, as in `raise WrongPlace(why, places=…)`; it goes to the caller too.
+    Where a city's bylaw says no, it is named first, as in `raise WrongPlace(under.by("lift"), places=…)`; the caller is
+    told of it too.
     """
 
     status: ClassVar[int] = 409
 
-    def __init__(self, why: "Why | None" = None, /, **details: object) -> None:
+    def __init__(self, why: "Why | Cited | None" = None, /, **details: object) -> None:
         self.details, self.why = details, why
         super().__init__(self.sentence())
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from libs.kernel.calendar import shanghai_day
+from libs.kernel.refusals import Refused, refusal_code
 from libs.kernel.shapes import value
 
 
@@ -57,6 +58,19 @@ class Ground:
         """
         return f"{self.rule}@{self.valid_from}/{self.recorded_on}"
 
+    @classmethod
+    def named(cls, ref: str, basis: Said, edition: str) -> "Ground":
+        """The ground that bears this name."""
+        rule, _, days = ref.rpartition("@")
+        valid_from, _, recorded_on = days.partition("/")
+        return cls(
+            rule=rule,
+            basis=basis,
+            valid_from=date.fromisoformat(valid_from),
+            recorded_on=date.fromisoformat(recorded_on),
+            edition=edition,
+        )
+
 
 @value
 class FactUsed:
@@ -88,11 +102,29 @@ class Why:
     at: datetime | None = None
 
 
+@value
+class Cited:
+    """By which entries of its bylaws a city says no, as a domain can say it: by their names, without a word.
+
+    `articles` are names of grounds (`Ground.ref`) in this `edition`; `why_not` puts it into words on the way out.
+    """
+
+    city: str
+    edition: str
+    articles: tuple[str, ...]
+    facts: tuple[FactUsed, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 class Names(Protocol):
-    """What a city calls its facts, departments and functions."""
+    """What a city calls its facts, departments and functions, and what stands behind a ground that somebody names."""
 
     def named(self, kind: str, of: str) -> Said:
         """The name of a `fact`, `department`, `function` or `document`; its id, where the city has given it none."""
+        ...
+
+    def cited(self, ref: str, edition: str) -> Ground:
+        """The entry of this name (`Ground.ref`), with its legal basis."""
         ...
 
 
@@ -101,6 +133,44 @@ class Nameless:
 
     def named(self, kind: str, of: str) -> Said:
         return Said(zh=of, en=of)
+
+    def cited(self, ref: str, edition: str) -> Ground:
+        return Ground.named(ref, Said(zh=ref, en=ref), edition)
+
+
+def why_not(no: Refused, names: Names) -> Why | None:
+    """Why the city says no, in the refusal's own sentence; None where it is not a bylaw that says it."""
+    if not isinstance(no.why, Cited):
+        return no.why
+    return Why(
+        city=no.why.city,
+        decision=Decision.REFUSAL,
+        said=Said(zh=_in_chinese(no, names), en=no.sentence()),
+        grounds=tuple(names.cited(ref, no.why.edition) for ref in no.why.articles),
+        facts=no.why.facts,
+        missing=no.why.missing,
+    )
+
+
+_LISTED = {"documents": "document", "channels": "channel", "ways": "way", "function": "function"}
+"""Details of refusals that are ids, or lists of them, and what they are ids of."""
+
+
+def _in_chinese(no: Refused, names: Names) -> str:
+    """As the house's or the city's words have it (`refusal`); the English sentence where they have none."""
+    code = refusal_code(type(no))
+    sentence = names.named("refusal", code).zh
+    if sentence == code:
+        return no.sentence()
+    return sentence.format_map({name: _detail(name, detail, names) for name, detail in no.details.items()})
+
+
+def _detail(name: str, detail: object, names: Names) -> str:
+    if isinstance(detail, date):
+        return _day(detail, "zh")
+    if (kind := _LISTED.get(name)) is None:
+        return str(detail)
+    return "、".join(names.named(kind, one).zh for one in str(detail).split(", "))
 
 
 def told(why: Why, names: Names) -> Said:

@@ -32,6 +32,13 @@ __all__ = ["Applied", "CityPack", "CityPacks", "Dated", "Entry", "PackUnfit", "S
 T = TypeVar("T")
 FIRST_EDITION = date(2012, 3, 10)
 
+UNSAID = "default/"
+"""The rule of a value that no city has to give begins with this where a city has not given it."""
+_OF_THE_PLATFORM = Said(
+    zh="平台默认值，本市规定未另作规定", en="default of this platform; the city's bylaws say nothing else"
+)
+_TAKEN_OUT = Said(zh="该条目已被删去", en="an entry that somebody has taken out of the city's bylaws")
+
 
 class Entry(BaseModel, Generic[T]):
     """One value, the legal text behind it, the days on which it holds, and the day on which it was written down."""
@@ -181,20 +188,14 @@ class CityPack:
 
         A city adds to its history and never rewrites it; where somebody did, the answer says so.
         """
-        rule, _, days = ref.rpartition("@")
-        path, _, row = rule.partition("#")
-        valid_from, _, recorded_on = days.partition("/")
+        path, _, row = ref.rpartition("@")[0].partition("#")
+        if path.startswith(UNSAID):
+            return Ground.named(ref, _OF_THE_PLATFORM, edition)
         dated = self.dated(path, Any) if self.has(path) else Dated[Any]([])
         grounds = (dated.ground(entry, row) for entry in dated)
         if (found := next((one for one in grounds if one.ref == ref), None)) is not None:
             return replace(found, edition=edition)
-        return Ground(
-            rule=rule,
-            basis=Said(zh="该条目已被删去", en="an entry that somebody has taken out of the city's bylaws"),
-            valid_from=date.fromisoformat(valid_from),
-            recorded_on=date.fromisoformat(recorded_on),
-            edition=edition,
-        )
+        return Ground.named(ref, _TAKEN_OUT, edition)
 
     def section(self, kinds: Mapping[str, tuple[str, Any]]) -> Section:
         """Dated values that are read together: name → path and kind. Raises PackUnfit."""
@@ -250,7 +251,10 @@ class CityPack:
         return Said(zh=chinese, en=text)
 
     def named(self, kind: str, of: str) -> Said:
-        """What the city calls a `fact`, `function`, `document` or `department`; its id, where it has no name."""
+        """What the city calls a `fact`, `function`, `document` or `department`; its id, where it has no name.
+
+        A `refusal` is called by its sentence; only the Chinese one stands there, with the details of the refusal.
+        """
         if kind == "department":
             found = self.files["city"]["departments"].get(of, {}).get("title", {})
         else:

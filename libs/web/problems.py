@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from libs.kernel import NoRoom, Outage, OutcomeUnknown, Refused, refusal_code
-from libs.kernel.why import Nameless, Names
+from libs.kernel.why import Nameless, Names, why_not
 from libs.telemetry import current_trace_id, log_for
 from libs.web.why import WhyView
 
@@ -121,7 +121,9 @@ def problem_of(
         case Refused(why=why):
             code = refusal_code(type(error))
             count(code)
-            view = WhyView.of(why, names(why.city)) if why is not None else None
+            known = names(why.city) if why is not None else Nameless()
+            explained = why_not(error, known)
+            view = WhyView.of(explained, known) if explained is not None else None
             wait = error.details.get("retry_after_s")
             later = {} if wait is None else {"Retry-After": str(wait)}
             return problem(error.status, code, str(error), why=view, retryable=wait is not None, headers=later)

@@ -76,6 +76,13 @@ def test_what_was_applied_can_be_cited() -> None:
     assert WINDOW.ground(WINDOW[0], "row").rule == "citizen-card/loss.pre_report_window#row"
 
 
+def test_a_default_of_the_platform_is_cited_as_one() -> None:
+    ref = "default/citizen-card/issuance.applying.temporary_cards@2012-03-10/2026-09-01"
+    ground = ZHOUSHAN.cited(ref, "e1")
+    assert ground.ref == ref
+    assert ground.basis.en == "default of this platform; the city's bylaws say nothing else"
+
+
 def test_a_section_tells_every_value_and_what_to_cite() -> None:
     paths: Mapping[str, tuple[str, Any]] = {
         "reissue_at": ("citizen-card/loss.reissue_at", list[str]),

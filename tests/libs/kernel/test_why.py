@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from libs.kernel.why import Decision, FactUsed, Ground, Nameless, Said, Why, told
+from libs.kernel import Forbidden
+from libs.kernel.why import Cited, Decision, FactUsed, Ground, Nameless, Said, Why, told, why_not
 
 ORDER_36 = Ground(
     rule="citizen-card/programme.eligibility#hukou",
@@ -30,7 +31,7 @@ granted = Why(
 )
 
 
-class Called:
+class Called(Nameless):
     """A city that has a name for everything."""
 
     def named(self, kind: str, of: str) -> Said:
@@ -78,3 +79,48 @@ def test_a_deadline_rests_on_rules_and_needs_no_facts() -> None:
 
 def test_a_fact_of_a_stream_names_its_ground_in_few_words() -> None:
     assert ORDER_36.ref == "citizen-card/programme.eligibility#hukou@2012-03-10/2026-09-01"
+
+
+class WrongPlace(Forbidden):
+    """Until {until} go to one of: {channels}."""
+
+
+CITED = Cited(city="330900", edition="e1", articles=(ORDER_36.ref,), facts=(HUKOU,), missing=("study",))
+NO = WrongPlace(CITED, until=date(2026, 10, 8), channels="hall, bank")
+
+
+class WithSentences(Nameless):
+    """A city that has written its refusals down."""
+
+    def named(self, kind: str, of: str) -> Said:
+        names = {
+            ("refusal", "wrong-place"): "请于{until}前到{channels}办理。",
+            ("channel", "hall"): "服务大厅",
+            ("channel", "bank"): "银行网点",
+        }
+        return Said(zh=names.get((kind, of), of), en=of)
+
+    def cited(self, ref: str, edition: str) -> Ground:
+        assert (ref, edition) == (ORDER_36.ref, "e1")
+        return ORDER_36
+
+
+@pytest.mark.requirement("R11")
+def test_what_a_refusal_cites_is_put_into_words_on_the_way_out() -> None:
+    why = why_not(NO, WithSentences())
+    assert why is not None
+    assert (why.city, why.decision, why.grounds) == ("330900", Decision.REFUSAL, (ORDER_36,))
+    assert (why.facts, why.missing) == ((HUKOU,), ("study",))
+    assert why.said == Said(zh="请于2026年10月8日前到服务大厅、银行网点办理。", en=str(NO))
+
+
+def test_a_refusal_without_a_chinese_sentence_is_told_in_english() -> None:
+    why = why_not(NO, Nameless())
+    assert why is not None
+    assert why.said == Said(zh=str(NO), en="Until 2026-10-08 go to one of: hall, bank.")
+    assert why.grounds[0].ref == ORDER_36.ref
+
+
+def test_a_refusal_that_was_explained_already_keeps_its_words_and_one_by_no_bylaw_has_none() -> None:
+    assert why_not(WrongPlace(granted, until="", channels=""), Nameless()) is granted
+    assert why_not(WrongPlace(until="", channels=""), Nameless()) is None
