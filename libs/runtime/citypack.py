@@ -197,6 +197,19 @@ class CityPack:
             return replace(found, edition=edition)
         return Ground.named(ref, _TAKEN_OUT, edition)
 
+    def ground(self, path: str, moment: datetime, edition: str = "", row: str = "") -> Ground | None:
+        """What a decision of this moment cites at this path; None where the city's bylaws said nothing of it then.
+
+        `edition` is the one that stands in the record of the decision; without it, it is this one.
+        """
+        if not self.has(path):
+            return None
+        dated = self.dated(path, Any)
+        try:
+            return replace(dated.ground(dated.entry_at(moment), row), edition=edition or self.hash)
+        except PackUnfit:
+            return None
+
     def section(self, kinds: Mapping[str, tuple[str, Any]]) -> Section:
         """Dated values that are read together: name → path and kind. Raises PackUnfit."""
         return Section({name: self.dated(path, kind) for name, (path, kind) in kinds.items()})

@@ -47,6 +47,7 @@ from services.identity.publishing import tell, tell_of_delivery, tell_of_duplica
 from services.identity.routes import router
 from services.identity.routes.programmes import programmes_board
 from services.identity.routes.rolls import rolls as rolls_desk
+from services.identity.routes.why import why
 
 
 def _themselves(person: Person) -> Mapping[str, str]:
@@ -164,6 +165,7 @@ def build(platform: Platform) -> Service:
     )
     programmes_board(routes, Programmes(platform.packs), platform.packs, platform.city)
     rolls_desk(routes, desks, people, sharing, mass_issues, platform.vault, questions, platform.city)
+    why(routes, desks, platform.packs)
     inlets = Inlets(intake, agreements, platform.fingerprint_key, platform.city)
 
     async def look_at_the_feeds() -> None:

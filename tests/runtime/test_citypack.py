@@ -83,6 +83,14 @@ def test_a_default_of_the_platform_is_cited_as_one() -> None:
     assert ground.basis.en == "default of this platform; the city's bylaws say nothing else"
 
 
+def test_what_a_decision_of_a_day_cites_is_found_by_its_path_unless_nothing_was_said_then() -> None:
+    ground = ZHOUSHAN.ground("citizen-card/loss.documents", on("2026-09-01"), "e1", "id_card")
+    assert ground is not None
+    assert (ground.rule, ground.edition) == ("citizen-card/loss.documents#id_card", "e1")
+    assert ZHOUSHAN.ground("citizen-card/loss.documents", on("1999-09-01")) is None
+    assert ZHOUSHAN.ground("citizen-card/loss.never_heard_of", on("2026-09-01")) is None
+
+
 def test_a_section_tells_every_value_and_what_to_cite() -> None:
     paths: Mapping[str, tuple[str, Any]] = {
         "reissue_at": ("citizen-card/loss.reissue_at", list[str]),
