@@ -12,6 +12,7 @@ from libs.kernel.foureyes import ProposalId
 from libs.kernel.refusals import refusal_code
 from libs.kernel.why import Decision, Why, told
 from libs.testing.town import Town
+from libs.testing.twopeople import OTHER
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.intake import RecordNotOpened, RecordTooLong, RecordUnreadable
 from services.identity.adapters.roll_files import REMEDIES
@@ -109,7 +110,7 @@ def aside(*facts: Any) -> Why:
 
 
 DECLINED = persons.ProposalDeclined(
-    person_id=LI, proposal_id=merging.MERGING, by=merging.OTHER, at=merging.LATER
+    person_id=LI, proposal_id=merging.MERGING, by=OTHER, at=merging.LATER
 )  # fmt: skip
 DISCARDED = replace(delivering.row_2_taken, outcome=deliveries.Settled.DISCARDED, reason="sent in error")
 ANOTHER = replace(on_a_roll.settled, ruling=duplicates.Ruling.ANOTHER_PERSON)
@@ -239,8 +240,8 @@ async def test_over_http_whoever_may_see_it_reads_the_same_text(town: Town) -> N
     nobody = {"document": id_card(), "fact": "insured_employee", "valid_from": "2024-03-01", "reference": "R-1"}
     came = await town.post(HRSS, "/v1/deliveries", {"name": "asked-why", "records": [nobody]})
     path = f"/v1/deliveries/{came['delivery_id']}/why"
-    assert (await town.get(HRSS, path, row=1))["grounds"][0]["rule"] == AGREED
-    assert (await town.get(HRSS, path, row=2, expect=404))["code"] == "record-not-aside"
+    assert (await town.get(HRSS, path, row="1"))["grounds"][0]["rule"] == AGREED
+    assert (await town.get(HRSS, path, row="2", expect=404))["code"] == "record-not-aside"
     opened = {"programme": "citizen-card", "department": "hrss", "name": "asked-why"}
     roll = (await town.post(CENTRE, "/v1/rolls", opened))["roll_id"]
     assert (await town.get(CENTRE, ROW.format(roll_id=roll), expect=404))["code"] == "row-not-judged"
