@@ -189,6 +189,7 @@ class Intake:
         may_state = self._sharing.facts_of(batch.city, batch.department)
 
         def ask(_now: Person, at: datetime) -> StateFact:
+            under = self._sharing.by(batch.city, batch.department, at)
             return StateFact(
                 person_id=person,
                 at=at,
@@ -199,6 +200,7 @@ class Intake:
                 ended=said.ended,
                 reference=said.reference,
                 may_state=may_state,
+                under=under,
             )
 
         await self._desks["person"].handle(person, ask, order)

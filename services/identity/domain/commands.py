@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from libs.kernel import command
 from libs.kernel.foureyes import FourEyes, Hand, ProposalId
+from libs.kernel.why import Cited
 from services.identity.domain.documents import Kind
 from services.identity.domain.events import Particulars, Statement, TakenIn, Verdict
 from services.ids import PersonId, RollId
@@ -22,7 +23,7 @@ class RegisterPerson:
 
 @command
 class StateFact:
-    """A department says something of a person; `may_state` is what the city lets this department say."""
+    """A department says something of a person; `may_state` is what the city lets this department say, `under` where."""
 
     person_id: PersonId
     at: datetime
@@ -33,6 +34,7 @@ class StateFact:
     ended: bool
     reference: str
     may_state: frozenset[str]
+    under: Cited | None = None
 
 
 @command

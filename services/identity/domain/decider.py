@@ -148,7 +148,7 @@ def state_fact(asked: StateFact, person: Person) -> Sequence[Event]:
     known = known_here(person)
     if asked.fact not in asked.may_state:
         facts = ", ".join(sorted(asked.may_state)) or "nothing"
-        raise FactNotYours(department=asked.department, fact=asked.fact, facts=facts)
+        raise FactNotYours(asked.under, department=asked.department, fact=asked.fact, facts=facts)
     if asked.valid_to is not None and asked.valid_to < asked.valid_from:
         raise ValidityReversed
     said = known.statement(asked.department, asked.fact)

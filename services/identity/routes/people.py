@@ -371,6 +371,7 @@ def router(
                 ended=said.ended,
                 reference=said.reference,
                 may_state=sharing.facts_of(city_of(person), department),
+                under=sharing.by(city_of(person), department, at),
             )
 
         receipt = await call.handle(desk, person, ask, city=city_of(person))
