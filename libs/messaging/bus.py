@@ -57,7 +57,7 @@ class Bus(Protocol):
         """Add messages in order, durably on return. Raises Outage, after which some may have been added."""
 
     def feed(self, group: str, topics: Sequence[str]) -> Feed:
-        """A reader's view; readers of one group share the slots among themselves."""
+        """A reader's view; readers of one group share the slots among themselves, and one of no group has them all."""
 
     def inlet(self, group: str, inlet: Inlet) -> OpenInlet | None:
         """Takes in what others write on their topics; None where nobody else can write."""

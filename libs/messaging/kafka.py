@@ -165,7 +165,10 @@ class KafkaBus:
 
 
 class KafkaFeed:
-    """A reader's view: partitions by group membership, positions from the reader's own memory, never from Kafka."""
+    """A reader's view: partitions by group membership, positions from the reader's own memory, never from Kafka.
+
+    A reader of no group (empty) has all partitions at once and for itself.
+    """
 
     def __init__(self, bus: KafkaBus, bootstrap: str, group: str, topics: Sequence[str]) -> None:
         self._bus, self._bootstrap, self._group, self._topics = bus, bootstrap, group, list(topics)
@@ -216,9 +219,9 @@ class KafkaFeed:
         if self._consumer is None:
             await self._bus._ensure(self._topics)
             consumer = AIOKafkaConsumer(
-                *self._topics,
+                *(self._topics if self._group else ()),
                 bootstrap_servers=self._bootstrap,
-                group_id=f"citycard-{self._group}",
+                group_id=f"citycard-{self._group}" if self._group else None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 partition_assignment_strategy=[RoundRobinPartitionAssignor],
@@ -226,6 +229,8 @@ class KafkaFeed:
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
             )
+            if not self._group:
+                consumer.assign([TopicPartition(topic, n) for topic in self._topics for n in range(PARTITIONS)])
             await _started(consumer)
             self._consumer = consumer
         return self._consumer

@@ -95,6 +95,7 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
 
     @asynccontextmanager
     async def at_work(_app: FastAPI) -> AsyncIterator[None]:
+        await house.catch_up()
         house.start()
         yield
         await house.stop()
@@ -109,7 +110,7 @@ def build_app(house: House, keys: KeySet, issuer: str, *, own_keys: KeySet | Non
     )
     app.state.house = house
     app.state.doors = Doors(
-        tokens=Tokens(keys, platform.machine, issuer),
+        tokens=Tokens(keys, platform.machine, issuer, house.withdrawn, [pack.code for pack in platform.packs]),
         access=Access([RULES, *(service.access for service in house.services)]),
         fingerprint_key=platform.fingerprint_key,
         bylaws=platform.packs.hash_of,

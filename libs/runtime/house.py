@@ -14,8 +14,10 @@ from libs.runtime.citytime import SharedCityTime
 from libs.runtime.figures import Meter, ServiceFigures
 from libs.runtime.platform import Platform
 from libs.runtime.service import Listener, Service, Timer
+from libs.runtime.withdrawals import Ear
 from libs.runtime.worker import Worker
 from libs.telemetry import log_for
+from libs.web.withdrawn import Withdrawn
 
 IDLE_S = 0.25
 TIMER_LOOK_S = 0.1
@@ -102,13 +104,19 @@ class Household:
 
 
 class House:
-    """All that runs in one process: the services of `names`, or all. The others of the city run elsewhere."""
+    """All that runs in one process: the services of `names`, or all. The others of the city run elsewhere.
+
+    Its doors hear by `ears` of all duties that end in the city, whichever service runs here, and hold that against the
+    tokens that were issued before (`withdrawn`).
+    """
 
     def __init__(self, platform: Platform, city: Sequence[Service], names: Sequence[str] = ()) -> None:
         self.platform = platform
         self.services = [service for service in city if not names or service.name in names]
         self.households = [Household(platform, service) for service in self.services]
         self.watches = [Watch(platform, service) for service in city]
+        self.withdrawn = Withdrawn(platform.machine)
+        self.ears = [Ear(platform, service, self.withdrawn) for service in city if service.withdraws]
         self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -116,6 +124,10 @@ class House:
         """Let an act in that will write something; with little room left, only urgent ones. Raises NoRoom."""
         if self.platform.room.low:
             self.platform.room.admit(any(action in service.urgent for service in self.services))
+
+    async def catch_up(self) -> None:
+        """Hear, before the doors open, which duties have ended."""
+        await asyncio.gather(*(ear.catch_up() for ear in self.ears))
 
     def start(self) -> None:
         """Set everybody to work."""
@@ -148,6 +160,9 @@ class House:
             ]
             if home.inlet is not None:
                 self._workers.append(Worker(f"{name} inlet", home.inlet.step, home.inlet.wait))
+        for ear in self.ears:
+            self._workers.append(Worker(ear.name, ear.step, ear.wait))
+            self._tasks.append(asyncio.create_task(self._look_after(ear.look), name=f"{ear.name} caretaker"))
         if isinstance(self.platform.city, SharedCityTime):
             self._tasks.append(asyncio.create_task(self._keep_time(self.platform.city), name="clock"))
 
@@ -184,6 +199,7 @@ class House:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.leave(LEAVE_WITHIN_S) for worker in self._workers))
         await asyncio.gather(*(reader.close() for home in self.households for reader in home.readers))
+        await asyncio.gather(*(ear.close() for ear in self.ears))
         await asyncio.gather(*(home.inlet.close() for home in self.households if home.inlet is not None))
         for home in self.households:
             drain = getattr(home.store, "drain", None)
@@ -196,6 +212,7 @@ class House:
             before, pause_s = object(), 0.005
             while True:
                 looks = [await watch.quiet(self.platform.city.now()) for watch in self.watches]
+                looks += [(await ear.heard_all(), None) for ear in self.ears]
                 figures = [figure for _, figure in looks]
                 if all(quiet for quiet, _ in looks) and figures == before:
                     return
@@ -245,6 +262,12 @@ class House:
     def worries(self, poll_age_max_s: float) -> list[str]:
         """What an operator should look at although requests can be answered."""
         worries = [worry] if (worry := self.platform.room.worry()) else []
+        now = asyncio.get_running_loop().time()
+        worries += [
+            f"{ear.name}: has not looked lately whose duties have ended; their tokens hold until they expire"
+            for ear in self.ears
+            if self._workers and now - ear.reader.figures.polled_at > poll_age_max_s
+        ]
         for home in self.households:
             name, figures = home.service.name, home.meter.told()
             if not figures.log_reachable:

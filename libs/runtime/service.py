@@ -20,6 +20,7 @@ from libs.messaging.inlet import NO_INLET, Inlet
 from libs.messaging.message import Message
 from libs.messaging.readmodel import Change
 from libs.runtime.lease import LEASE_S, WORK_MAX_S, Leases, MemoryLeases
+from libs.web.withdrawn import Withdrawal
 
 TOLD_MAX = 4_000
 
@@ -112,6 +113,7 @@ class Service:
     `chores` are done again and again, about once a second; one that fails is done again like any other.
     `before_the_doors_open` is awaited by every process of the city; it may raise RefusesToStart.
     `inlet` are the topics on which others than this platform write.
+    `withdraws` are those of its messages that end a duty: the doors of every process refuse the tokens issued for it.
     `large_bodies` names addresses, by how they begin, that take longer bodies, and up to how many bytes.
     """
 
@@ -129,6 +131,7 @@ class Service:
     urgent: frozenset[str] = frozenset()
     chores: Sequence[Callable[[], Awaitable[None]]] = ()
     inlet: Inlet = NO_INLET
+    withdraws: Mapping[type[Contract], Callable[[Any], Withdrawal]] = field(default_factory=dict)
     large_bodies: Mapping[str, int] = field(default_factory=dict)
 
     @property

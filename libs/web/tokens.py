@@ -1,7 +1,8 @@
 """Who is calling: bearer tokens (JWT, ES256) checked against a key set."""
 
+import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,10 @@ from joserfc.jwk import ECKey, KeySet
 
 from libs.kernel import Refused
 from libs.kernel.clocks import Clock
+from libs.web.withdrawn import LIFE_MAX_S, SKEW_S, Withdrawn, staff_of
 
 AUDIENCE = "citycard"
 ISSUER_DEVELOPMENT = "citycard-development"
-SKEW_S = 60
 _CACHE_MAX = 10_000
 
 
@@ -39,15 +40,36 @@ class Caller:
 NOBODY = Caller("nobody", "public")
 
 
-class Tokens:
-    """Checks tokens, and remembers those that it has checked until they end."""
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a token says, and for whose duties in which cities it may speak."""
 
-    def __init__(self, keys: KeySet, machine: Clock, issuer: str) -> None:
+    caller: Caller
+    issued_at: float
+    ends_at: float
+    staff: Sequence[str]
+
+
+class Tokens:
+    """Checks tokens, remembers those that it has checked until they end, and hears whose duties end before.
+
+    `cities` are those that a token may speak for which names none.
+    """
+
+    def __init__(
+        self,
+        keys: KeySet,
+        machine: Clock,
+        issuer: str,
+        withdrawn: Withdrawn | None = None,
+        cities: Sequence[str] = (),
+    ) -> None:
         self._keys, self._machine, self._issuer = keys, machine, issuer
-        self._known: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
+        self._withdrawn, self._cities = withdrawn or Withdrawn(machine), cities
+        self._known: OrderedDict[str, _Checked] = OrderedDict()
 
     def caller(self, authorization: str | None) -> Caller:
-        """Who this `Authorization` header speaks for; nobody, if there is none. Raises TokenNeeded."""
+        """Who this `Authorization` header speaks for; nobody, if there is none. Raises TokenNeeded, DutyEnded."""
         if not authorization:
             return NOBODY
         scheme, _, token = authorization.partition(" ")
@@ -59,12 +81,12 @@ class Tokens:
             known = self._known[token] = self._checked(token)
             if len(self._known) > _CACHE_MAX:
                 self._known.popitem(last=False)
-        caller, ends_at = known
-        if now >= ends_at + SKEW_S:
+        if now >= known.ends_at + SKEW_S:
             raise TokenNeeded(why="yours has expired")
-        return caller
+        self._withdrawn.check(known.staff, known.caller.role, known.caller.outlet, known.issued_at)
+        return known.caller
 
-    def _checked(self, token: str) -> tuple[Caller, float]:
+    def _checked(self, token: str) -> _Checked:
         try:
             claims: Mapping[str, Any] = jwt.decode(token, self._keys, algorithms=["ES256"]).claims
         except (JoseError, ValueError) as error:
@@ -77,8 +99,17 @@ class Tokens:
             raise TokenNeeded(why="yours was made for somebody else")
         if not isinstance(ends_at, int | float) or not isinstance(begins_at, int | float) or begins_at > now + SKEW_S:
             raise TokenNeeded(why="yours does not say when it holds")
+        issued_at = claims.get("iat", ends_at - LIFE_MAX_S)  # Who does not say is taken to have it for a whole day.
+        if not isinstance(issued_at, int | float) or issued_at > now + SKEW_S or ends_at - issued_at > LIFE_MAX_S:
+            raise TokenNeeded(why="yours does not say when it was issued, or holds for more than a day")
         named = {name: str(claims.get(name, "")) for name in ("role", "city", "outlet", "department", "person")}
-        return Caller(str(claims.get("sub", "")), **named), float(ends_at)
+        caller = Caller(str(claims.get("sub", "")), **named)
+        cities = [caller.city] if caller.city else self._cities
+        staff = [staff_of(city, caller.id) for city in cities if _CITY.fullmatch(city)]
+        return _Checked(caller, float(issued_at), float(ends_at), staff)
+
+
+_CITY = re.compile(r"[0-9]{6}")
 
 
 def issue(key: ECKey, machine: Clock, caller: Caller, issuer: str, lives_s: int = 28_800) -> str:

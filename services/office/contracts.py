@@ -17,11 +17,28 @@ class Appointed(Contract, type="office.Appointed.v1"):
 
 
 class Dismissed(Contract, type="office.Dismissed.v1"):
-    """Somebody has a duty no more."""
+    """A duty was withdrawn from somebody; no token that was issued for it before is good any more."""
 
     staff_id: str
     appointment_id: str
     at: datetime
+    duty: str = ""
+    """Empty where it was not written down; it may then be any."""
+    organisation: str = ""
+    struck_at: datetime | None = None
+    """The same instant by the machine's clock, by which tokens are dated; without it, that is `at`."""
+
+
+class AppointmentEnded(Contract, type="office.AppointmentEnded.v1"):
+    """The time for which somebody had a duty is over; no token that was issued for it before is good any more."""
+
+    staff_id: str
+    appointment_id: str
+    duty: str
+    organisation: str
+    at: datetime
+    struck_at: datetime
+    """The same instant by the machine's clock, by which tokens are dated."""
 
 
 class EditionEnacted(Contract, type="office.EditionEnacted.v1"):
@@ -34,4 +51,4 @@ class EditionEnacted(Contract, type="office.EditionEnacted.v1"):
     """Whether it is the one with which the city began here; every later one was seen by two people."""
 
 
-TELLS = (Appointed, Dismissed, EditionEnacted)
+TELLS = (Appointed, Dismissed, AppointmentEnded, EditionEnacted)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, StringConstraints
 
 from libs.kernel import ProposalId, Unfit
-from libs.kernel.clocks import Clock
+from libs.kernel.clocks import Clock, to_the_millisecond
 from libs.kernel.foureyes import (
     Hand,
     HandUnnamed,
@@ -16,12 +16,13 @@ from libs.kernel.foureyes import (
     ProposalUnknown,
     SameHand,
 )
-from libs.kernel.ids import city_of, derived, written
+from libs.kernel.ids import city_of, written
 from libs.runtime.service import Desks
 from libs.web.access import allowed
 from libs.web.bodies import Body, Text, When
 from libs.web.call import Call
 from libs.web.problems import refusals
+from libs.web.withdrawn import staff_of
 from services.ids import IdMistyped, known
 from services.office.adapters.organisations import CityUnknown, Establishments, distance_km, outlets
 from services.office.domain.establishment import OrganisationUnknown
@@ -101,7 +102,10 @@ class AppointmentView(BaseModel):
 
 
 class StaffView(BaseModel):
-    """Somebody who works for the city. An issuer of tokens puts the duties that hold into them, and no others."""
+    """Somebody who works for the city. An issuer of tokens puts the duties that hold into them, and no others.
+
+    A token says when it was issued (`iat`) and holds for a day at most.
+    """
 
     staff_id: str
     appointments: list[AppointmentView]
@@ -138,7 +142,7 @@ class BylawsView(BaseModel):
     proposed: list[ProposedView]
 
 
-def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRouter:
+def router(desks: Desks, establishments: Establishments, city: Clock, machine: Clock) -> APIRouter:
     routes = APIRouter(tags=["office"])
     staff_desk, statutes = desks["staff"], desks["statute"]
 
@@ -173,7 +177,7 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
     async def appoint(said: AppointmentBody, call: Call) -> StaffView:
         """Give somebody a duty at an organisation within your reach. Nobody appoints themselves."""
         code, login = call.caller.city, Hand(said.login)
-        staff_id = _staff_id(code, login)
+        staff_id = staff_of(code, login)
 
         def ask(_staff: Staff, at: datetime) -> Appoint:
             return Appoint(
@@ -200,11 +204,11 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
         dependencies=[allowed("office:appoint")],
     )
     async def dismiss(staff_id: StaffPath, said: DismissalBody, call: Call) -> StaffView:
-        """End a duty at once; what was done in it stands."""
+        """End a duty at once: no door takes a token that was issued for it before. What was done in it stands."""
         code = city_of(known(staff_id))
 
         def ask(staff: Staff, at: datetime) -> Dismiss:
-            own = _staff_id(code, call.hand) == staff_id
+            own = staff_of(code, call.hand) == staff_id
             return Dismiss(
                 staff_id=staff_id,
                 own=own,
@@ -214,6 +218,7 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
                 by=call.hand,
                 reach=establishments.reach(code, call.caller.role, call.caller.outlet, at),
                 under=establishments.at(code, at),
+                struck_at=to_the_millisecond(machine.now()),
             )
 
         receipt = await call.handle(staff_desk, staff_id, ask, city=code)
@@ -303,10 +308,6 @@ def router(desks: Desks, establishments: Establishments, city: Clock) -> APIRout
 
 
 StaffPath = Annotated[str, Path(description="Somebody who works for the city, for example `330900-4K7MZQ0V5T8WX2N3`.")]
-
-
-def _staff_id(code: str, login: str) -> str:
-    return written(code, derived("staff", code, login))
 
 
 def _place(near: str) -> tuple[float, float] | None:

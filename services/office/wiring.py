@@ -1,17 +1,23 @@
 """The office, put together."""
 
+from dataclasses import replace
+from datetime import datetime
 from importlib.resources import files
+from typing import Any
 
 from libs.eventsourcing.desk import Aggregate, Order
+from libs.kernel.clocks import to_the_millisecond
 from libs.kernel.ids import derived
 from libs.runtime.citypack import CityPack, CityPacks
 from libs.runtime.platform import Platform
 from libs.runtime.service import Desks, RefusesToStart, Service
 from libs.telemetry import log_for
+from libs.web.withdrawn import Withdrawal
 from services.office.adapters.organisations import Establishments
-from services.office.contracts import TELLS
+from services.office.contracts import TELLS, AppointmentEnded, Dismissed
 from services.office.domain.staff import commands as of_staff
 from services.office.domain.staff import events as to_staff
+from services.office.domain.staff.commands import EndAppointment
 from services.office.domain.staff.decider import staff_desk
 from services.office.domain.staff.state import Staff
 from services.office.domain.statute import commands as of_statute
@@ -47,7 +53,13 @@ class EditionNotEnacted(RefusesToStart):
 
 
 def build(platform: Platform) -> Service:
-    desks = Desks([STAFF, STATUTE], platform.store("office"), platform.city)
+    def brief(command: Any, _state: Any, _at: datetime) -> Any:
+        """City time may run ahead of the machine's, by which tokens are dated."""
+        if isinstance(command, EndAppointment):
+            return replace(command, struck_at=to_the_millisecond(platform.machine.now()))
+        return command
+
+    desks = Desks([STAFF, STATUTE], platform.store("office"), platform.city, brief)
 
     async def serve_by_enacted_bylaws_only() -> None:
         """A city begins with the edition that it has; each later one takes two people. Raises EditionNotEnacted."""
@@ -65,11 +77,17 @@ def build(platform: Platform) -> Service:
     return Service(
         name="office",
         desks=desks,
-        router=router(desks, Establishments(platform.packs), platform.city),
+        router=router(desks, Establishments(platform.packs), platform.city, platform.machine),
         access=files("services.office").joinpath("access.cedar").read_text(),
         tells=TELLS,
         before_the_doors_open=serve_by_enacted_bylaws_only,
+        withdraws={Dismissed: withdrawal, AppointmentEnded: withdrawal},
     )
+
+
+def withdrawal(told: Dismissed | AppointmentEnded) -> Withdrawal:
+    """For which tokens this is the end."""
+    return Withdrawal(told.staff_id, told.duty, told.organisation, told.struck_at or told.at)
 
 
 def _not_enacted(pack: CityPack, statute: Statute) -> str:

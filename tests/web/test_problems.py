@@ -169,6 +169,7 @@ def test_openapi_lists_with_each_route_the_refusals_that_it_names(town: Town) ->
     listed = [kind for kind in REFUSALS if f"`{refusal_code(kind)}`" in text]
     unlisted = {refusal_code(kind) for kind in REFUSALS} - {refusal_code(kind) for kind in listed}
     assert unlisted - SAID_ELSEWHERE.keys() == {  # What any route may answer.
+        "duty-ended",
         "idempotency-key-missing",
         "if-match-unreadable",
         "key-reused",

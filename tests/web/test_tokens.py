@@ -16,7 +16,8 @@ from libs.runtime.cli import main
 from libs.runtime.settings import UnsafeSettings, refuse_unsafe
 from libs.testing.clocks import NOON, StandingClock
 from libs.testing.town import Town, town_settings
-from libs.web.tokens import AUDIENCE, NOBODY, SKEW_S, Caller, TokenNeeded, Tokens, issue
+from libs.web.tokens import AUDIENCE, NOBODY, Caller, TokenNeeded, Tokens, issue
+from libs.web.withdrawn import SKEW_S
 from tests.platform import CLERK
 
 ISSUER = "https://login.zhoushan.example"

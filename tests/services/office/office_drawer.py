@@ -1,16 +1,19 @@
 """What lies in the office's drawer: a small city, two of its people, and hours to act at."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from libs.kernel import FourEyes, Hand, ProposalId
 from services.office.domain.establishment import Entrustment, Establishment, Level, Organisation
-from services.office.domain.staff.commands import Appoint, Dismiss
-from services.office.domain.staff.events import Appointed, Dismissed
+from services.office.domain.staff.commands import Appoint, Dismiss, EndAppointment
+from services.office.domain.staff.events import Appointed, AppointmentEnded, Dismissed
 from services.office.domain.statute.commands import ApproveEdition, FoundEdition, ProposeEdition
 from services.office.domain.statute.events import EditionEnacted, EditionFounded, EditionProposed
 
 MONDAY = datetime(2026, 9, 7, 1, 0, tzinfo=UTC)
 TUESDAY, A_MONTH_LATER = MONDAY + timedelta(days=1), MONDAY + timedelta(days=30)
+BY_THE_WALL = MONDAY - timedelta(days=100)
+"""What the machine's clock shows while it is Tuesday in the city, which was moved ahead."""
 CITY = "330900"
 HEAD, DEPUTY, LIN = Hand("head-1"), Hand("deputy-1"), Hand("lin-1")
 
@@ -49,9 +52,18 @@ clerk_in_the_east = Appointed(
     staff_id="S", appointment_id="A1", duty="clerk", organisation="east-outlet", at=MONDAY, until=None
 )
 a_dismissal = Dismiss(
-    staff_id="S", own=False, appointment_id="A1", at=TUESDAY, reason="moved", by=HEAD, reach="centre", under=SMALL_CITY
+    staff_id="S", own=False, appointment_id="A1", at=TUESDAY, reason="moved", by=HEAD, reach="centre", under=SMALL_CITY,
+    struck_at=BY_THE_WALL,
+)  # fmt: skip
+dismissed = Dismissed(
+    staff_id="S", appointment_id="A1", at=TUESDAY, reason="moved", duty="clerk", organisation="east-outlet",
+    struck_at=BY_THE_WALL,
+)  # fmt: skip
+until_tuesday = replace(clerk_in_the_east, until=TUESDAY)
+the_end_of_tuesday = EndAppointment(staff_id="S", appointment_id="A1", at=TUESDAY, struck_at=BY_THE_WALL)
+ended = AppointmentEnded(
+    staff_id="S", appointment_id="A1", duty="clerk", organisation="east-outlet", at=TUESDAY, struck_at=BY_THE_WALL
 )
-dismissed = Dismissed(staff_id="S", appointment_id="A1", at=TUESDAY, reason="moved")
 
 a_first_start = FoundEdition(city=CITY, edition="aa", at=MONDAY)
 founded = EditionFounded(city=CITY, edition="aa", at=MONDAY)

@@ -19,6 +19,7 @@ from services.office.domain.staff.decider import (
     staff_desk,
 )
 from tests.services.office.office_drawer import (
+    BY_THE_WALL,
     LIN,
     MONDAY,
     TUESDAY,
@@ -26,6 +27,9 @@ from tests.services.office.office_drawer import (
     a_dismissal,
     clerk_in_the_east,
     dismissed,
+    ended,
+    the_end_of_tuesday,
+    until_tuesday,
 )
 
 given = partial(conversation.given, staff_desk)
@@ -74,7 +78,6 @@ def test_who_runs_the_platform_does_not_also_order_cards() -> None:
 
 @pytest.mark.requirement("R39")
 def test_duties_that_must_be_apart_may_follow_one_another() -> None:
-    until_tuesday = replace(clerk_in_the_east, until=TUESDAY)
     auditor = replace(
         a_clerk_in_the_east, duty="auditor", organisation="city", reach="city", since=TUESDAY, appointment_id="A5"
     )
@@ -109,3 +112,20 @@ def test_who_is_dismissed_before_taking_office_never_had_it() -> None:
     later = replace(clerk_in_the_east, at=TUESDAY + timedelta(days=1))
 
     assert not staff_desk.fold([later, dismissed]).duties(later.at)
+
+
+def test_a_duty_that_was_given_for_a_time_is_told_to_have_ended_when_that_is_over() -> None:
+    assert list(staff_desk.due(clerk_in_the_east)) == []
+    [strikes] = staff_desk.due(until_tuesday)
+    assert (strikes.at, replace(strikes.command, struck_at=BY_THE_WALL)) == (TUESDAY, the_end_of_tuesday)
+
+    given(until_tuesday).when(the_end_of_tuesday).then(ended)
+    given(until_tuesday, ended).when(the_end_of_tuesday).then()
+    given(until_tuesday, replace(dismissed, at=MONDAY)).when(the_end_of_tuesday).then()
+    given().when(the_end_of_tuesday).then()
+
+
+def test_an_end_changes_nothing_about_when_a_duty_held() -> None:
+    assert staff_desk.fold([until_tuesday, ended]).appointments[0].spell == (
+        staff_desk.fold([until_tuesday]).appointments[0].spell
+    )

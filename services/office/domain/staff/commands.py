@@ -26,7 +26,7 @@ class Appoint:
 
 @command(stored_as="office-dismiss")
 class Dismiss:
-    """Take a duty away; `own` says that it is one of whoever asks."""
+    """Take a duty away; `own` says that it is one of whoever asks, `struck_at` is what the machine's clock shows."""
 
     staff_id: str
     own: bool
@@ -36,6 +36,17 @@ class Dismiss:
     by: Hand
     reach: str
     under: Establishment
+    struck_at: datetime
 
 
-Command: TypeAlias = Appoint | Dismiss
+@command(stored_as="office-end-appointment")
+class EndAppointment:
+    """The last instant of a duty has come; `struck_at` is what the machine's clock shows then."""
+
+    staff_id: str
+    appointment_id: str
+    at: datetime
+    struck_at: datetime | None = None
+
+
+Command: TypeAlias = Appoint | Dismiss | EndAppointment

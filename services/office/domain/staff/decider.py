@@ -1,13 +1,13 @@
 """Nobody appoints themselves, nobody appoints beyond their reach, and duties that must be apart stay apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from libs.kernel import Clash, Decider, Forbidden, Missing, Unfit
+from libs.kernel import Clash, Decider, Due, Forbidden, Missing, Unfit
 from libs.kernel.foureyes import named
 from services.office.domain.establishment import Establishment, Spell
-from services.office.domain.staff.commands import Appoint, Command, Dismiss
-from services.office.domain.staff.events import Appointed, Dismissed, Event
+from services.office.domain.staff.commands import Appoint, Command, Dismiss, EndAppointment
+from services.office.domain.staff.events import Appointed, AppointmentEnded, Dismissed, Event
 from services.office.domain.staff.state import Appointment, Staff, evolve
 
 
@@ -41,6 +41,8 @@ def decide(command: Command, staff: Staff) -> Sequence[Event]:
             return appoint(command, staff)
         case Dismiss():
             return dismiss(command, staff)
+        case EndAppointment():
+            return end(command, staff)
         case _:
             assert_never(command)
 
@@ -85,7 +87,34 @@ def dismiss(asked: Dismiss, staff: Staff) -> Sequence[Event]:
     _within_reach(asked.reach, held.organisation, asked.under)
     if held.spell.until is not None and held.spell.until <= asked.at:
         return []
-    return [Dismissed(staff_id=asked.staff_id, appointment_id=asked.appointment_id, at=asked.at, reason=asked.reason)]
+    return [
+        Dismissed(
+            staff_id=asked.staff_id,
+            appointment_id=asked.appointment_id,
+            at=asked.at,
+            reason=asked.reason,
+            duty=held.duty,
+            organisation=held.organisation,
+            struck_at=asked.struck_at,
+        )
+    ]
+
+
+def end(asked: EndAppointment, staff: Staff) -> Sequence[Event]:
+    """At the instant that was said when the duty was given; whoever was dismissed before has had it told already."""
+    held = staff.appointment(asked.appointment_id)
+    if held is None or held.over or held.spell.until is None or asked.struck_at is None:
+        return []
+    return [
+        AppointmentEnded(
+            staff_id=asked.staff_id,
+            appointment_id=asked.appointment_id,
+            duty=held.duty,
+            organisation=held.organisation,
+            at=held.spell.until,
+            struck_at=asked.struck_at,
+        )
+    ]
 
 
 def _within_reach(reach: str, organisation: str, under: Establishment) -> None:
@@ -99,4 +128,10 @@ def _apart(held: Appointment, duty: str, under: Establishment) -> bool:
     return held.duty != duty and any({held.duty, duty} <= pair for pair in under.apart)
 
 
-staff_desk: Decider[Command, Staff, Event] = Decider(Staff(), decide, evolve)
+def due(fact: Event) -> Iterator[Due]:
+    """A duty that was given for a time is told to have ended when that time is over."""
+    if isinstance(fact, Appointed) and fact.until is not None:
+        yield Due(fact.until, EndAppointment(staff_id=fact.staff_id, appointment_id=fact.appointment_id, at=fact.until))
+
+
+staff_desk: Decider[Command, Staff, Event] = Decider(Staff(), decide, evolve, due)

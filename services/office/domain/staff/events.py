@@ -20,12 +20,31 @@ class Appointed:
 
 @event(stored_as="office-dismissed")
 class Dismissed:
-    """From `at` on this person has that duty no more."""
+    """From `at` on this person has that duty no more.
+
+    `struck_at` is the same instant by the machine's clock, by which tokens are dated; facts of before do not say it,
+    nor which duty it was.
+    """
 
     staff_id: str
     appointment_id: str
     at: datetime
     reason: str
+    duty: str = ""
+    organisation: str = ""
+    struck_at: datetime | None = None
 
 
-Event: TypeAlias = Appointed | Dismissed
+@event(stored_as="office-appointment-ended")
+class AppointmentEnded:
+    """The time for which this person had that duty is over since `at`, by the machine's clock since `struck_at`."""
+
+    staff_id: str
+    appointment_id: str
+    duty: str
+    organisation: str
+    at: datetime
+    struck_at: datetime
+
+
+Event: TypeAlias = Appointed | Dismissed | AppointmentEnded

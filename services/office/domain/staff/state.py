@@ -6,17 +6,18 @@ from typing import assert_never
 
 from libs.kernel import state, value
 from services.office.domain.establishment import Spell
-from services.office.domain.staff.events import Appointed, Dismissed, Event
+from services.office.domain.staff.events import Appointed, AppointmentEnded, Dismissed, Event
 
 
 @value
 class Appointment:
-    """A duty at an organisation, for a time."""
+    """A duty at an organisation, for a time; `over` once its end has been told."""
 
     appointment_id: str
     duty: str
     organisation: str
     spell: Spell
+    over: bool = False
 
 
 @state
@@ -43,11 +44,11 @@ def evolve(staff: Staff, fact: Event) -> Staff:
                 spell=Spell(since=fact.at, until=fact.until),
             )
             return replace(staff, appointments=(*staff.appointments, given))
-        case Dismissed():
+        case Dismissed() | AppointmentEnded():
             return replace(
                 staff,
                 appointments=tuple(
-                    replace(one, spell=replace(one.spell, until=max(fact.at, one.spell.since)))
+                    replace(one, spell=replace(one.spell, until=max(fact.at, one.spell.since)), over=True)
                     if one.appointment_id == fact.appointment_id
                     else one
                     for one in staff.appointments
