@@ -152,7 +152,7 @@ def why_not(no: Refused, names: Names) -> Why | None:
     )
 
 
-_LISTED = {"documents": "document", "channels": "channel", "ways": "way", "function": "function"}
+_LISTED = {"documents": "document", "channels": "channel", "ways": "way", "way": "way", "function": "function"}
 """Details of refusals that are ids, or lists of them, and what they are ids of."""
 
 

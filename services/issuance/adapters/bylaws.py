@@ -1,5 +1,6 @@
 """A city's rules on issuing cards, from its pack to the domain."""
 
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -9,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel import Unfit
 from libs.kernel.calendar import shanghai_day
-from libs.kernel.why import Ground, Names
-from libs.runtime.citypack import CityPacks, PackUnfit
-from services.issuance.adapters.rules import rules_of
+from libs.kernel.why import Cited, Ground, Names
+from libs.runtime.citypack import UNSAID, CityPack, CityPacks, Dated, PackUnfit
+from services.issuance.adapters.rules import OPTIONAL, rules_of
 from services.issuance.domain.application.counter import ProgrammeNotOpen
 from services.issuance.domain.applying import Channel
 from services.issuance.domain.bylaw import (
@@ -25,6 +26,9 @@ from services.issuance.domain.bylaw import (
 from services.issuance.domain.endorsement import Endorsing, Later
 from services.issuance.domain.portrait import ID_CARD, SOCIAL_CARD, Standard
 from services.issuance.domain.validity import AgeBand
+
+_ENDORSEMENT = "programme.endorsement"
+_TABLES = ("eligibility", "functions")
 
 
 class ProgrammeUnknown(Unfit):
@@ -110,14 +114,29 @@ class IssuanceBylaws:
             for pack in packs
             for programme in pack.programmes
         }
+        self._citable = {
+            (city, programme): (
+                *self._read_elsewhere(packs[city], programme),
+                *own.values(),
+                *self._rules[city, programme].dated,
+            )
+            for (city, programme), own in self._dated.items()
+        }
+
+    @staticmethod
+    def _read_elsewhere(pack: CityPack, programme: str) -> Iterator[Dated[Any]]:
+        """What others read, and a card is refused by: who is entitled to what, and whose task an endorsement is."""
+        places = ("organisations.establishment", *(f"{programme}/programme.{table}" for table in _TABLES))
+        return (pack.dated(path, Any) for path in places if pack.has(path))
 
     def at(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
         """The rules of a programme that hold at this moment. Raises ProgrammeUnknown, or ProgrammeNotOpen."""
         if (city, programme) not in self._dated:
             raise ProgrammeUnknown(programmes=", ".join(self.programmes(city)))
-        first = max(values[0].from_ for values in self._dated[city, programme].values())
-        if shanghai_day(moment) < first:
-            raise ProgrammeNotOpen(opens_on=first)
+        latest = max(self._dated[city, programme].values(), key=lambda values: values.begins_on)
+        if shanghai_day(moment) < latest.begins_on:
+            entry = Cited(city=city, edition=self.edition(city), articles=(latest.ground(latest[0]).ref,))
+            raise ProgrammeNotOpen(entry, opens_on=latest.begins_on)
         day = (city, programme, shanghai_day(moment))
         if day not in self._of_the_day:
             self._of_the_day[day] = self._read(city, programme, moment)
@@ -126,7 +145,11 @@ class IssuanceBylaws:
     def _read(self, city: str, programme: str, moment: datetime) -> IssuanceBylaw:
         dated = {name: values.at(moment) for name, values in self._dated[city, programme].items()}
         promise = dated["promise"]
+        articles = self._articles(city, programme, moment)
         return IssuanceBylaw(
+            city=city,
+            edition=self.edition(city),
+            articles=articles,
             number=self._numbers[city, programme],
             promise=Promise(
                 count=promise.count,
@@ -148,11 +171,21 @@ class IssuanceBylaws:
             ),
             by_age=tuple(AgeBand(under=one.under, years=one.years) for one in dated.get("validity_by_age") or ()),
             ends_with=dated.get("validity_ends_with") or "",
-            endorsing=self._endorsing(city, dated.get("endorsement"), moment),
+            endorsing=self._endorsing(city, dated.get("endorsement"), moment, articles[_ENDORSEMENT]),
             **self._rules[city, programme].at(moment),
         )
 
-    def _endorsing(self, city: str, data: EndorsementData | None, moment: datetime) -> Endorsing | None:
+    def _articles(self, city: str, programme: str, moment: datetime) -> dict[str, str]:
+        """The entry behind each value on this day, or the platform's default where the city says nothing."""
+        begins = min(values.begins_on for values in self._dated[city, programme].values())
+        written = f"{begins}/{self._packs[city].first_edition}"
+        found = {rule: f"{UNSAID}{programme}/{rule}@{written}" for rule in (*OPTIONAL, _ENDORSEMENT)}
+        for dated in self._citable[city, programme]:
+            with suppress(PackUnfit):  # It does not hold yet, or no longer.
+                found[dated.rule.rpartition("/")[2]] = dated.ground(dated.entry_at(moment)).ref
+        return found
+
+    def _endorsing(self, city: str, data: EndorsementData | None, moment: datetime, article: str) -> Endorsing | None:
         """The rule, and the organisations whose task it is, or whom those have entrusted with it."""
         if data is None:
             return None
@@ -168,6 +201,7 @@ class IssuanceBylaws:
             by=frozenset(own | entrusted),
             remind_days=tuple(data.remind_days),
             remind_hour=data.remind_hour,
+            said_by=Cited(city=city, edition=self.edition(city), articles=(article,)),
         )
 
     def edition(self, city: str) -> str:
@@ -197,9 +231,9 @@ class IssuanceBylaws:
         self.outlet(city, outlet)
         return Channel(self._packs[city].outlet_kinds[outlet])
 
-    def halls(self, city: str) -> list[str]:
-        """The service halls of a city."""
-        return sorted(outlet for outlet, kind in self._packs[city].outlet_kinds.items() if kind == Channel.HALL)
+    def outlets_of(self, city: str, kinds: Collection[Channel]) -> list[str]:
+        """The outlets of a city that are of these kinds."""
+        return sorted(outlet for outlet, kind in self._packs[city].outlet_kinds.items() if kind in kinds)
 
     def programmes(self, city: str) -> list[str]:
         return [programme for code, programme in self._dated if code == city]
@@ -220,4 +254,5 @@ class IssuanceBylaws:
 
 def standard(under: IssuanceBylaw) -> Standard:
     """The portrait standard that the city has chosen."""
-    return ID_CARD if under.portrait == "id_card" else SOCIAL_CARD
+    chosen = ID_CARD if under.portrait == "id_card" else SOCIAL_CARD
+    return replace(chosen, chosen_by=under.by("programme.issuance.portrait"))

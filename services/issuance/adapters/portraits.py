@@ -40,12 +40,12 @@ def examine(image: bytes, standard: Standard = SOCIAL_CARD) -> Portrait:
     PortraitWrongSize and PortraitTooLight before anything is decoded, and PortraitNotOnWhite last (domain-facts 4.8).
     """
     if len(image) > standard.file_bytes_max:
-        raise PortraitTooHeavy(kilobytes_max=standard.file_bytes_max // 1024)
+        raise PortraitTooHeavy(standard.chosen_by, kilobytes_max=standard.file_bytes_max // 1024)
     jpeg = _picture_alone(image, standard)
     if len(jpeg) < standard.file_bytes_min:
-        raise PortraitTooLight(kilobytes_min=standard.file_bytes_min // 1000)
-    pixels = _decoded(jpeg)
-    if pixels.tobytes() != _decoded(jpeg[:-2] + b"\x5a\xa5" * 64 + _END).tobytes():
+        raise PortraitTooLight(standard.chosen_by, kilobytes_min=standard.file_bytes_min // 1000)
+    pixels = _decoded(jpeg, standard)
+    if pixels.tobytes() != _decoded(jpeg[:-2] + b"\x5a\xa5" * 64 + _END, standard).tobytes():
         raise PortraitUnreadable()  # A whole picture needs no byte beyond its end; one cut short and closed again does.
     _must_be_on_white(pixels, standard)
     return Portrait(jpeg=jpeg)
@@ -105,20 +105,24 @@ def _must_be_colour_and_of_size(frame: bytes, standard: Standard) -> None:
         raise PortraitUnreadable()
     bits, channels = frame[4], frame[9]
     if (bits, channels) != (8, 3):
-        raise PortraitNotColour()
+        raise PortraitNotColour(standard.chosen_by)
     height_px, width_px = int.from_bytes(frame[5:7]), int.from_bytes(frame[7:9])
     if (width_px, height_px) != (standard.width_px, standard.height_px):
         raise PortraitWrongSize(
-            width_px=width_px, height_px=height_px, width_px_due=standard.width_px, height_px_due=standard.height_px
+            standard.chosen_by,
+            width_px=width_px,
+            height_px=height_px,
+            width_px_due=standard.width_px,
+            height_px_due=standard.height_px,
         )
 
 
-def _decoded(jpeg: bytes) -> Image.Image:
+def _decoded(jpeg: bytes, standard: Standard) -> Image.Image:
     try:
         with Image.open(BytesIO(jpeg), formats=("JPEG",)) as picture:
             picture.load()
             if picture.mode != "RGB":
-                raise PortraitNotColour()
+                raise PortraitNotColour(standard.chosen_by)
             return picture.copy()
     except (OSError, SyntaxError, ValueError):
         raise PortraitUnreadable() from None
@@ -133,4 +137,4 @@ def _must_be_on_white(pixels: Image.Image, standard: Standard) -> None:
         white_share = sum(darkest[standard.white_level_min :]) / sum(darkest)
         means = ImageStat.Stat(strip).mean
         if white_share < standard.white_share_min or max(means) - min(means) > standard.colour_cast_max:
-            raise PortraitNotOnWhite(edge=edge)
+            raise PortraitNotOnWhite(standard.chosen_by, edge=edge)

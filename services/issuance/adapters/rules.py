@@ -3,7 +3,7 @@
 What a programme does not say there asks for nothing: a valid document is then enough, at any outlet.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from hashlib import sha256
@@ -28,6 +28,7 @@ from services.issuance.domain.bylaw import OlderCard, Promise, PromiseUnit
 from services.issuance.domain.collecting import Collecting
 from services.issuance.domain.papers import Needed, Whose
 
+OutletKind = Literal["hall", "community", "bank", "police"]
 ChannelName = Literal["hall", "community", "bank", "unit", "police", "online", "roll"]
 PaperKind = Literal[
     "id_card", "household_book", "household_certificate", "residence_permit", "temporary_residence_permit",
@@ -50,9 +51,10 @@ class NeededData(_Data):
     when: str = ""
     photo_preferred: bool = False
 
-    def needed(self) -> Needed:
+    def needed(self, rule: str) -> Needed:
         return Needed(
             any_of=tuple(self.any_of),
+            rule=rule,
             whose=Whose(self.whose),
             copy=self.copies,
             when=self.when,
@@ -119,8 +121,8 @@ class ShownWhenCollectingData(_Data):
 Papers = list[NeededData]
 
 
-def _papers(lines: Papers) -> tuple[Needed, ...]:
-    return tuple(line.needed() for line in lines)
+def _papers(rule: str, lines: Papers) -> tuple[Needed, ...]:
+    return tuple(line.needed(f"issuance.{rule}") for line in lines)
 
 
 def _letters(texts: Mapping[str, str]) -> tuple[Letter, ...]:
@@ -155,10 +157,11 @@ Born = Callable[[Any], Mapping[str, Any]]
 _APPLYING: Mapping[str, tuple[Any, Born]] = {
     "opens_on": (date, lambda day: {"opens_on": day}),
     "channels": (list[ChannelName], lambda names: {"channels": frozenset(map(Channel, names))}),
-    "papers": (Papers, lambda lines: {"papers": _papers(lines)}),
-    "papers_of_minors": (Papers, lambda lines: {"papers_of_minors": _papers(lines)}),
-    "papers_of_agents": (Papers, lambda lines: {"papers_of_agents": _papers(lines)}),
-    "papers_of_units": (Papers, lambda lines: {"papers_of_units": _papers(lines)}),
+    "papers": (Papers, lambda lines: {"papers": _papers("applying.papers", lines)}),
+    "papers_of_minors": (Papers, lambda lines: {"papers_of_minors": _papers("applying.papers_of_minors", lines)}),
+    "papers_of_agents": (Papers, lambda lines: {"papers_of_agents": _papers("applying.papers_of_agents", lines)}),
+    "papers_of_units": (Papers, lambda lines: {"papers_of_units": _papers("applying.papers_of_units", lines)}),
+    "units_at": (list[OutletKind], lambda kinds: {"units_at": frozenset(map(Channel, kinds))}),
     "minors": (MinorsData, lambda one: {"minor_under": one.under, "guardian_needed": one.guardian_needed}),
     "agents": (bool, lambda may: {"agents": may}),
     "scale_phase": (
@@ -176,10 +179,14 @@ _APPLYING: Mapping[str, tuple[Any, Born]] = {
     "portrait": (PortraitData, lambda one: {"portrait": _portrait(one)}),
     "legacy_card": (str, lambda scheme: {"legacy_scheme": scheme}),
     "temporary_cards": (bool, lambda may: {"temporary_cards": may}),
+    "cards_per_person": (Literal[1], lambda _one: {}),  # What else a holding could bear no city has asked for yet.
 }
 _COLLECTING: Mapping[str, tuple[Any, Born]] = {
-    "papers_of_agents": (Papers, lambda lines: {"papers_of_agents": _papers(lines)}),
-    "papers_of_units": (Papers, lambda lines: {"papers_of_units": _papers(lines), "units": True}),
+    "papers_of_agents": (Papers, lambda lines: {"papers_of_agents": _papers("collecting.papers_of_agents", lines)}),
+    "papers_of_units": (
+        Papers,
+        lambda lines: {"papers_of_units": _papers("collecting.papers_of_units", lines), "units": True},
+    ),
     "shown": (ShownWhenCollectingData, lambda one: one.model_dump()),
     "elsewhere": (Literal["refused", "sent_on"], lambda word: {"elsewhere": word == "sent_on"}),
     "remind_days": (list[int], lambda days: {"remind_days": tuple(days)}),
@@ -199,6 +206,10 @@ _CARD: Mapping[str, tuple[Any, Born]] = {
 _SECTIONS: Mapping[str, Mapping[str, tuple[Any, Born]]] = {
     "applying": _APPLYING, "collecting": _COLLECTING, "card": _CARD,
 }  # fmt: skip
+
+
+OPTIONAL = tuple(f"issuance.{section}.{name}" for section, rules in _SECTIONS.items() for name in rules)
+"""Where in a programme's files a value may stand that no city has to give."""
 
 
 class ProgrammeRules:
@@ -221,6 +232,11 @@ class ProgrammeRules:
             "collecting": Collecting(**collecting, mail=Way.MAIL in ways),
             **card,
         }
+
+    @property
+    def dated(self) -> Iterator[Dated[Any]]:
+        """All that the programme says there."""
+        return (dated for section in self._dated.values() for dated, _ in section)
 
     def _values(self, section: str, moment: datetime) -> dict[str, Any]:
         found: dict[str, Any] = {}

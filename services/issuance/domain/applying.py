@@ -142,6 +142,8 @@ class Applying:
     portrait: PortraitRule = PortraitRule()
     legacy_scheme: str = ""
     temporary_cards: bool = False
+    units_at: frozenset[Channel] = frozenset({Channel.HALL})
+    """The kinds of outlet at which a unit applies for its people."""
 
     def open_on(self, at: datetime) -> bool:
         return self.opens_on is None or shanghai_day(at) >= self.opens_on

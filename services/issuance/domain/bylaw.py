@@ -1,5 +1,6 @@
 """What a city may decide for itself about issuing cards."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from libs.kernel.calendar import (
     one_month_after,
     shanghai_day,
 )
+from libs.kernel.why import Cited, FactUsed
 from services.issuance.domain.applying import FREE, Applying, Channel, Fee
 from services.issuance.domain.collecting import Collecting
 from services.issuance.domain.endorsement import Endorsing
@@ -92,8 +94,14 @@ class OlderCard:
 
 @value
 class IssuanceBylaw:
-    """One city's rules on issuing cards of one programme, as they hold at one moment."""
+    """One city's rules on issuing cards of one programme, as they hold at one moment.
 
+    `articles` are the entries behind its values (`Ground.ref`), by where they stand in the programme's files.
+    """
+
+    city: str
+    edition: str
+    articles: Mapping[str, str]
     number: str
     promise: Promise
     calendar: Calendar
@@ -115,6 +123,16 @@ class IssuanceBylaw:
     older_cards: tuple[OlderCard, ...] = ()
     endorsing: Endorsing | None = None
     """How its cards are endorsed; None where they need no endorsement."""
+
+    def by(self, *rules: str, facts: Sequence[FactUsed] = (), missing: Sequence[str] = ()) -> Cited:
+        """What a refusal by these rules cites, for example by `issuance.applying.channels`."""
+        return Cited(
+            city=self.city,
+            edition=self.edition,
+            articles=tuple(self.articles[rule] for rule in rules),
+            facts=tuple(facts),
+            missing=tuple(missing),
+        )
 
     @property
     def validity(self) -> Validity:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from libs.kernel import Clash, Forbidden, value
 from libs.kernel.calendar import midnight_after, morning_of, years_after
+from libs.kernel.why import Cited
 
 
 class TooEarly(Clash):
@@ -71,6 +72,8 @@ class Endorsing:
     """The organisations that may do it: it is their task, or they were entrusted with it."""
     remind_days: tuple[int, ...] = ()
     remind_hour: int = 9
+    said_by: Cited | None = None
+    """The entry in which the city says all this."""
 
     def __post_init__(self) -> None:
         if not (0 < self.valid_years <= 10 and 0 < self.window_months <= 12 and 0 <= self.late_days <= 366):
@@ -112,7 +115,7 @@ class Endorsing:
         """
         match self.window(permit, on):
             case Window.TOO_EARLY:
-                raise TooEarly(opens_on=self.opens_on(permit))
+                raise TooEarly(self.said_by, opens_on=self.opens_on(permit))
             case Window.OPEN | Window.IN_GRACE:
                 return Permit(since=permit.since, ends_on=years_after(permit.ends_on, self.valid_years))
             case Window.LATE:

@@ -1,9 +1,10 @@
 """Which papers an act needs, and which of them lie on the counter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from libs.kernel import Unfit, value
+from libs.kernel.why import Cited
 
 
 class Whose(StrEnum):
@@ -32,10 +33,11 @@ class Needed:
     """One line of a list of papers: any one of these kinds, of this person, always in the original.
 
     `copy`: a copy as well. `when` names a circumstance in which alone the line counts. `photo_preferred`: a paper
-    without a face on it is taken, and the reviewer is told (Wuxi first ID).
+    without a face on it is taken, and the reviewer is told (Wuxi first ID). `rule` is where the list stands.
     """
 
     any_of: tuple[str, ...]
+    rule: str
     whose: Whose = Whose.HOLDER
     copy: bool = False
     when: str = ""
@@ -61,12 +63,20 @@ class PapersMissing(Unfit):
     """These papers are missing: {papers}. Bring them, each in the original."""
 
 
-def check(needed: Iterable[Needed], shown: Sequence[Shown], circumstances: Iterable[str] = ()) -> tuple[str, ...]:
-    """What the reviewer should know of these papers. Raises PapersMissing with the whole list of what is not there."""
+def check(
+    needed: Iterable[Needed],
+    shown: Sequence[Shown],
+    by: Callable[..., Cited],
+    circumstances: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """What the reviewer should know of these papers. Raises PapersMissing with the whole list of what is not there.
+
+    `by` names the entries of the bylaws that ask for it.
+    """
     holds = set(circumstances)
     lines = [line for line in needed if not line.when or line.when in holds]
     if missing := [line for line in lines if not any(line.met_by(paper) for paper in shown)]:
-        raise PapersMissing(papers="; ".join(map(str, missing)))
+        raise PapersMissing(by(*dict.fromkeys(line.rule for line in missing)), papers="; ".join(map(str, missing)))
     faceless = any(
         line.photo_preferred and not any(line.met_by(paper) and paper.photo for paper in shown) for line in lines
     )

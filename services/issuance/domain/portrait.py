@@ -1,7 +1,9 @@
 """What a portrait must be before it can be printed; hair, eyes, glasses and clothes are for the clerk to judge."""
 
+from dataclasses import field
+
 from libs.kernel import Unfit, value
-from libs.kernel.why import Said
+from libs.kernel.why import Cited, Said
 
 
 @value
@@ -40,7 +42,10 @@ _OF_ID_CARDS = (
 
 @value
 class Standard:
-    """What a machine can measure of a portrait standard: pixels, bytes of the file, and how white white is."""
+    """What a machine can measure of a portrait standard: pixels, bytes of the file, and how white white is.
+
+    `chosen_by` is the entry by which a city has chosen it.
+    """
 
     width_px: int = 358  # 26 mm at 350 dpi
     height_px: int = 441  # 32 mm at 350 dpi
@@ -50,6 +55,7 @@ class Standard:
     white_share_min: float = 0.95
     colour_cast_max: int = 16  # of 255, between the averages of the channels
     questions: tuple[Question, ...] = (*_OF_ALL, *_OF_SOCIAL_CARDS)
+    chosen_by: Cited | None = field(default=None, compare=False)
 
 
 SOCIAL_CARD = Standard()

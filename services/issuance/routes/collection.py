@@ -64,7 +64,8 @@ def collection(routes: APIRouter, hands: Hands) -> None:
 
         view, state = await desk.decide(card_id, ask, call)
         if isinstance(state.coming, AtOutlet) and state.coming.case:
-            raise collecting.FingerprintMismatch(card_id=card_id)
+            under = desk.under(card_id, state, hands.city.now())
+            raise collecting.FingerprintMismatch(under.by(collecting.SHOWN), card_id=card_id)
         return view
 
     async def _receipt(now: Holding, shown_number: str | None) -> str:

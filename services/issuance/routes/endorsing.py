@@ -75,11 +75,12 @@ def endorsing(routes: APIRouter, hands: Hands) -> None:
         """From when to when, where, whether now, and by which article; whoever asks is told what the counter would."""
         holding, now = holding_of(card_id), city.now()
         standing = (await call.see(holdings, holding, city=city_of(holding))).state
-        life, rule = standing.current, desk.under(card_id, standing, now).endorsing
+        life, under = standing.current, desk.under(card_id, standing, now)
+        rule = under.endorsing
         if life is None or life.card_id != card_id:
             raise CardUnknown(card_id=card_id)
         if rule is None:
-            raise NotEndorsed
+            raise NotEndorsed(under.by("programme.endorsement"))
         permit, places = permit_of(life), sorted(rule.by)
         because = ""
         try:

@@ -31,6 +31,8 @@ CHECKED = (
     counter.LegacyCardMissing, counter.WayNotOffered, PapersMissing,
 )  # fmt: skip
 
+ONE_CARD = "issuance.applying.cards_per_person"
+
 
 class AlreadyApplied(Clash):
     """Another application for this card is open already; follow it with its receipt, or withdraw it first."""
@@ -125,24 +127,24 @@ async def submission(hands: Hands, asked: Request, *, checked: bool = True) -> S
     if legacy is not None and legacy.number and under.applying.legacy_scheme:
         probe = replace(probe, legacy=await _legacy(hands, asked, under.applying.legacy_scheme, legacy.number))
     if checked:
-        await _must_be_the_only_one(hands, asked)
+        await _must_be_the_only_one(hands, asked, under)
         paper.decide(probe, Absent())
     if not pictured or said.portrait is None:
         return probe
     return replace(probe, portrait=await hands.keep_portrait(asked.person, said.portrait, under))
 
 
-async def _must_be_the_only_one(hands: Hands, asked: Request) -> None:
+async def _must_be_the_only_one(hands: Hands, asked: Request, under: IssuanceBylaw) -> None:
     """One card, one open request (R12); the holding has the last word when a request is accepted."""
     holding = (await hands.desks["holding"].standing(asked.holding)).state
     if holding.lead is not None:
         raise ApplicantMerged(person_id=holding.person_id)
     if holding.current is not None or not isinstance(holding.coming, NothingComing) or holding.beside:
-        raise AlreadyHolds
+        raise AlreadyHolds(under.by(ONE_CARD))
     for other in await hands.questions.open_applications_of(asked.holding):
         standing = await hands.desks["application"].standing(other)
         if isinstance(standing.state, Submitted | SupplementNeeded | Reviewing):
-            raise AlreadyApplied
+            raise AlreadyApplied(under.by(ONE_CARD))
 
 
 async def _age(hands: Hands, asked: Request, under: IssuanceBylaw, pictured: bool, now: datetime) -> int | None:

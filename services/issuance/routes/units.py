@@ -33,11 +33,11 @@ from services.issuance.domain.unit.events import RowRefused, UnitCodeProposed
 from services.issuance.domain.unit.state import Unit
 from services.issuance.routes.bodies import CodeProposalBody, UnitApplicationBody, UnitPath, UnitProposalPath
 from services.issuance.routes.hands import Hands
-from services.issuance.routes.taking_in import AlreadyApplied, Request, shown, submission, whom
+from services.issuance.routes.taking_in import ONE_CARD, AlreadyApplied, Request, shown, submission, whom
 
 
 class UnitsApplyAtTheHall(Forbidden):
-    """A unit applies for its people at a service hall; go to one of: {halls}."""
+    """A unit does not apply for its people here; go to one of: {outlets}."""
 
 
 class RowView(BaseModel):
@@ -91,8 +91,10 @@ def units(routes: APIRouter, hands: Hands) -> None:
         """Take in a unit's list: its papers are looked at once, its rows one by one; a bad row fails no other."""
         here, outlet = call.caller.city, call.caller.outlet
         call.allow(city=here)
-        if bylaws.channel_of(here, outlet) is not Channel.HALL:
-            raise UnitsApplyAtTheHall(halls=", ".join(bylaws.halls(here)))
+        under = bylaws.at(here, said.programme, hands.city.now())
+        if bylaws.channel_of(here, outlet) not in under.applying.units_at:
+            outlets = bylaws.outlets_of(here, under.applying.units_at)
+            raise UnitsApplyAtTheHall(under.by("issuance.applying.units_at"), outlets=", ".join(outlets))
         unit, fits = codes.read(said.unit)
         unit_id, submission_id = f"{here}-{unit}", written(here, derived("unit list", call.command_id))
         requests, refused = list[tuple[int, SubmitApplication]](), list[RowRefused]()
@@ -103,7 +105,7 @@ def units(routes: APIRouter, hands: Hands) -> None:
                 person, holding = whom(one)
                 call.allow(city=person.partition("-")[0])
                 if holding in seen:
-                    raise AlreadyApplied
+                    raise AlreadyApplied(under.by(ONE_CARD))
                 seen.add(holding)
                 number = derived(call.command_id, row)
                 asked = Request(

@@ -239,7 +239,7 @@ def test_of_somebody_whose_age_nobody_knows_the_reviewer_is_told() -> None:
 
 def test_a_list_that_names_no_paper_is_no_list() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Needed(any_of=())
+        Needed(any_of=(), rule="issuance.applying.papers")
 
 
 @pytest.mark.requirement("R103")

@@ -176,7 +176,7 @@ def choose_way(asked: ChooseWay, application: Application) -> Sequence[Event]:
         case Reviewing(paper=paper) | Accepted(paper=paper):
             if paper.way is asked.way:
                 return []
-            raise DeliveryFrozen
+            raise DeliveryFrozen(asked.under.by("issuance.applying.delivery"))
         case decided:
             raise AlreadyDecided(word=_word(decided))
 

@@ -24,6 +24,9 @@ from services.issuance.domain.holding.events import (
 from services.issuance.domain.holding.state import AtOutlet, Good, Holding, InHand, InWork
 from services.issuance.domain.papers import Shown, Whose, check
 
+ELSEWHERE = "issuance.collecting.elsewhere"
+SHOWN = "issuance.collecting.shown"
+
 
 class CardUnknown(Missing):
     """There is no card {card_id}; check the number."""
@@ -102,7 +105,7 @@ def at_the_counter(asked: HandOver | MailCard | SendOn, holding: Holding) -> AtO
     match holding.coming:
         case AtOutlet(plastic=plastic) as there if plastic.card_id == asked.card_id:
             if there.outlet != asked.outlet:
-                raise CardElsewhere(card_id=asked.card_id, outlet=there.outlet)
+                raise CardElsewhere(asked.under.by(ELSEWHERE), card_id=asked.card_id, outlet=there.outlet)
             return there
         case InHand(plastic=plastic) if plastic.card_id == asked.card_id:
             raise AlreadyHandedOver(card_id=asked.card_id)
@@ -122,31 +125,32 @@ def may_take(asked: HandOver, there: AtOutlet) -> None:
     if by is By.MAIL and not there.tracking:
         raise NotInThePost(card_id=asked.card_id)
     if asked.document not in asked.under.collection_documents and by is not By.UNIT:
-        raise DocumentNotAccepted(documents=", ".join(sorted(asked.under.collection_documents)))
+        accepted = asked.under.by("programme.issuance.collection_documents")
+        raise DocumentNotAccepted(accepted, documents=", ".join(sorted(asked.under.collection_documents)))
     if asked.under.applying.way_frozen and by in (By.HOLDER, By.AGENT) and _way_of(by) is not there.order.way:
-        raise ArrangedOtherwise(way=there.order.way.value)
+        raise ArrangedOtherwise(asked.under.by("issuance.applying.delivery"), way=there.order.way.value)
     shown = [Shown(kind=asked.document), *asked.papers]
     match by:
         case By.AGENT | By.GUARDIAN:
             if not asked.under.agent_may_collect:
-                raise AgentNotAllowed
+                raise AgentNotAllowed(asked.under.by("programme.issuance.agent_may_collect"))
             if asked.agent_document:
                 shown.append(Shown(kind=asked.agent_document, whose=Whose.AGENT))
-            check(rules.papers_of_agents, shown)
+            check(rules.papers_of_agents, shown, asked.under.by)
         case By.UNIT:
             if not rules.units:
-                raise UnitNotAllowed
+                raise UnitNotAllowed(asked.under.by("issuance.collecting.papers_of_units"))
             if not asked.unit or asked.unit != there.order.unit:
-                raise NotThisUnitsCard(card_id=asked.card_id)
-            check(rules.papers_of_units, asked.papers)
+                raise NotThisUnitsCard(asked.under.by("issuance.collecting.papers_of_units"), card_id=asked.card_id)
+            check(rules.papers_of_units, asked.papers, asked.under.by)
     if by is By.HOLDER and rules.notice and not asked.notice:
-        raise NoticeNotShown
+        raise NoticeNotShown(asked.under.by(SHOWN))
     if asked.receipt == "wrong":
         raise ReceiptWrong
     if rules.receipt and by is not By.UNIT and not asked.receipt:
-        raise ReceiptNeeded
+        raise ReceiptNeeded(asked.under.by(SHOWN))
     if rules.fingerprint and by is By.HOLDER and asked.fingerprint not in ("match", "mismatch"):
-        raise FingerprintNeeded
+        raise FingerprintNeeded(asked.under.by(SHOWN))
 
 
 def _way_of(by: By) -> Way:
@@ -159,7 +163,7 @@ def mail(asked: MailCard, holding: Holding) -> Sequence[Event]:
     if there.tracking:
         return []
     if there.order.way is not Way.MAIL:
-        raise NotByMail(card_id=asked.card_id)
+        raise NotByMail(asked.under.by("issuance.applying.delivery"), card_id=asked.card_id)
     assert holding.person_id is not None
     return [
         CardMailed(
@@ -180,7 +184,7 @@ def send_on(asked: SendOn, holding: Holding) -> Sequence[Event]:
             return []
     there = at_the_counter(asked, holding)
     if not asked.under.collecting.elsewhere:
-        raise CollectedWhereAppliedFor
+        raise CollectedWhereAppliedFor(asked.under.by(ELSEWHERE))
     assert holding.person_id is not None
     return [
         CardSentOn(

@@ -219,6 +219,9 @@ def note_verdict(asked: NoteVerdict, holding: Holding) -> Sequence[Event]:
         facts=asked.facts,
         may_apply=asked.may_apply,
         used=asked.used,
+        ground=asked.ground,
+        edition=asked.edition,
+        missing=asked.missing,
     )
     is_news = last is None or replace(now, at=last.at) != last
     noted = VerdictNoted(
@@ -557,10 +560,13 @@ def open_function(asked: OpenFunction, holding: Holding) -> Sequence[Event]:
     if entry.opens is Opens.WITH_THE_CARD or asked.function in {one.function for one in holding.opened}:
         return []
     if asked.place not in OPENED_AT[entry.opens]:
-        raise FunctionOpenedElsewhere(function=asked.function, places=entry.opens.value.replace("_", " "))
+        places = entry.opens.value.replace("_", " ")
+        raise FunctionOpenedElsewhere(asked.under.by("programme.catalogue"), function=asked.function, places=places)
     grant = grants_of(holding).of(asked.function)
     if not grant.granted:
-        raise FunctionNotGranted(function=asked.function, because=grant.because)
+        used = holding.verdicts[-1].used if holding.verdicts else ()
+        table = asked.under.by("programme.functions", facts=used)
+        raise FunctionNotGranted(table, function=asked.function, because=grant.because)
     opened = FunctionOpened(
         holding_id=asked.holding_id,
         card_id=asked.card_id,

@@ -24,14 +24,16 @@ def endorse(asked: EndorseCard, holding: Holding) -> Sequence[Event]:
         raise CardUnknown(card_id=asked.card_id)
     rule = asked.under.endorsing
     if rule is None:
-        raise NotEndorsed
+        raise NotEndorsed(asked.under.by("programme.endorsement"))
     if asked.outlet not in rule.by:
-        raise EndorsedElsewhere(places=", ".join(sorted(rule.by)))
+        raise EndorsedElsewhere(
+            asked.under.by("programme.endorsement", "organisations.establishment"), places=", ".join(sorted(rule.by))
+        )
     if asked.reported_lost:
         raise ReportedLost(card_id=asked.card_id)
     verdict = holding.verdict_at(asked.at)
     if verdict is not None and not verdict.granted:
-        raise NoLongerEntitled(because=verdict.because)
+        raise NoLongerEntitled(verdict.by(asked.under), because=verdict.because)
     renewed = rule.endorse(permit_of(life), shanghai_day(asked.at))
     endorsed = CardEndorsed(
         holding_id=asked.holding_id,

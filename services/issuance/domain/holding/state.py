@@ -1,15 +1,16 @@
 """How a holding can stand: at most one card on its way, at most one card that counts, and those that came before."""
 
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
 from libs.kernel import state, value
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.foureyes import Proposals
-from libs.kernel.why import FactUsed
+from libs.kernel.why import Cited, FactUsed
 from services.ids import ApplicationId, BatchId, CardId, HoldingId, PersonId
 from services.issuance.domain.applying import Way
+from services.issuance.domain.bylaw import IssuanceBylaw
 from services.issuance.domain.holding.events import (
     CardActivated,
     CardApproved,
@@ -175,6 +176,15 @@ class Verdict:
     facts: tuple[str, ...] = ()
     may_apply: bool = True
     used: tuple[FactUsed, ...] = ()
+    ground: str = field(default="", compare=False)
+    """The entry that decided (`Ground.ref`), in the `edition`; the same verdict under another one is no news."""
+    edition: str = field(default="", compare=False)
+    missing: tuple[str, ...] = field(default=(), compare=False)
+
+    def by(self, under: IssuanceBylaw) -> Cited:
+        """What a refusal by this verdict cites: the entry that identity has named, or the table as it holds now."""
+        told = under.by("programme.eligibility", facts=self.used, missing=self.missing)
+        return replace(told, edition=self.edition, articles=(self.ground,)) if self.ground else told
 
     def allows(self, kind: Kind) -> bool:
         """Whether a card of this kind may be ordered: the conditions of applying are those of a first card alone."""
@@ -239,6 +249,9 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 facts=fact.facts,
                 may_apply=fact.may_apply,
                 used=fact.used,
+                ground=fact.ground,
+                edition=fact.edition,
+                missing=fact.missing,
             )
             return replace(
                 holding,

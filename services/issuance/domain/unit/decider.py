@@ -35,10 +35,10 @@ def apply(asked: ApplyForPeople, unit: Unit) -> Sequence[Event]:
         return []
     applying = asked.under.applying
     if not applying.open_on(asked.at):
-        raise ProgrammeNotOpen(opens_on=applying.opens_on)
+        raise ProgrammeNotOpen(asked.under.by("issuance.applying.opens_on"), opens_on=applying.opens_on)
     if applying.channels and Channel.UNIT not in applying.channels:
-        raise ChannelClosed(channels=", ".join(sorted(applying.channels)))
-    check(applying.papers_of_units, asked.papers)
+        raise ChannelClosed(asked.under.by("issuance.applying.channels"), channels=", ".join(sorted(applying.channels)))
+    check(applying.papers_of_units, asked.papers, asked.under.by)
     if not asked.fits and not unit.accepted:
         raise UnitCodeFails
     return [
