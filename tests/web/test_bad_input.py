@@ -60,7 +60,7 @@ async def refused(
 def problem_in(answer: httpx.Response) -> dict[str, Any]:
     said: dict[str, Any] = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
-    assert said.keys() - {"errors"} == PROBLEM
+    assert said.keys() - {"errors", "why"} == PROBLEM
     assert (said["type"], said["status"]) == (f"/problems/{said['code']}", answer.status_code)
     assert len(said["trace_id"]) == 32
     assert said["trace_id"] == answer.headers["X-Request-ID"]
