@@ -34,6 +34,7 @@ class Decision(StrEnum):
     DEADLINE = "deadline"
     FEE = "fee"
     BLOCK = "block"
+    LIABILITY = "liability"
 
 
 @value
@@ -152,7 +153,11 @@ def why_not(no: Refused, names: Names) -> Why | None:
     )
 
 
-_LISTED = {"documents": "document", "channels": "channel", "ways": "way", "way": "way", "function": "function"}
+_LISTED = {
+    "documents": "document", "channels": "channel", "ways": "way", "way": "way", "function": "function",
+    "reportable": "function", "kind": "place", "kinds": "place", "proofs": "proof", "reasons": "reason",
+    "kin": "relation", "office": "office",
+}  # fmt: skip
 """Details of refusals that are ids, or lists of them, and what they are ids of."""
 
 
@@ -180,7 +185,7 @@ def told(why: Why, names: Names) -> Said:
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "zh": {
-        "grant": "准予", "refusal": "不予", "deadline": "期限", "fee": "费用", "block": "停用",
+        "grant": "准予", "refusal": "不予", "deadline": "期限", "fee": "费用", "block": "停用", "liability": "责任",
         "colon": "：", "stop": "。",
         "rule": "依据：{basis}（规则 {rule}）。",
         "dated": "该规定自{valid_from}起施行，{recorded_on}载入，版本 {edition}。",
@@ -190,6 +195,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "en": {
         "grant": "Granted", "refusal": "Refused", "deadline": "Deadline", "fee": "Fee", "block": "Stopped",
+        "liability": "Liability",
         "colon": ": ", "stop": ".",
         "rule": "Basis: {basis} (rule {rule}).",
         "dated": "In force since {valid_from}, written down on {recorded_on}, edition {edition}.",

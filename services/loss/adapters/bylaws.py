@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel.calendar import SHANGHAI, shanghai_day
 from libs.kernel.why import Ground, Names
-from libs.runtime.citypack import CityPack, CityPacks, Dated, PackUnfit
+from libs.runtime.citypack import UNSAID, CityPack, CityPacks, Dated, PackUnfit
 from libs.runtime.packfile import nearest
 from services.loss.domain.bylaw import (
     Bearer,
@@ -90,6 +90,7 @@ class LiftData(_Data):
             kinds=frozenset(self.kinds),
             card_needed=self.card_needed,
             by_agent=self.by_agent,
+            rule="lift_after_call",
         )
 
 
@@ -193,13 +194,16 @@ class LossBylaws:
 
     def _check(self, city: str, programme: str) -> None:
         """Every day on which a value begins gives rules that can stand together. Raises PackUnfit."""
-        dated = self._dated[city, programme]
-        begins = max(values[0].from_ for name, values in dated.items() if name in NEEDED)
+        dated, begins = self._dated[city, programme], self._begins_on(city, programme)
         for day in sorted({entry.from_ for values in dated.values() for entry in values if entry.from_ >= begins}):
             try:
                 self._read(city, programme, datetime.combine(day, time.min, SHANGHAI))
             except ValueError as error:
                 raise PackUnfit(f"{self._packs[city].name}: {programme}/loss.yaml, from {day}: {error}") from error
+
+    def _begins_on(self, city: str, programme: str) -> date:
+        """The first day on which everything is said that must be."""
+        return max(values.begins_on for name, values in self._dated[city, programme].items() if name in NEEDED)
 
     def at(self, city: str, programme: str, moment: datetime) -> LossBylaw:
         """The rules of a programme that hold at this moment; of the city's first one, while it is not known which."""
@@ -226,7 +230,8 @@ class LossBylaws:
         said |= {name: entry.value for name, entry in entries.items()}
         window, lapse, lift, reissues = said["pre_report_window"], said["on_lapse"], said["lift"], said["reissues"]
         written, after_call = said["written_report_term"], said["lift_after_call"]
-        articles = tuple(sorted(dated[name].ground(entry).ref for name, entry in entries.items()))
+        rules = {name: dated[name].ground(entry).ref for name, entry in entries.items()}
+        defaults = {name: self._default(city, programme, name) for name in said.keys() - rules.keys()}
         return LossBylaw(
             window=window.value(),
             calendar=replace(self._packs[city].calendar, guess_unknown_years=True),  # No call waits for a calendar.
@@ -262,7 +267,9 @@ class LossBylaws:
             },
             proposals_stand=said["proposals_stand"].value(),
             electronic_form=ElectronicForm(said["electronic_form"] or ""),
-            grounds=Grounds(edition=self._packs[city].hash, articles=articles),
+            grounds=Grounds(edition=self._packs[city].hash, articles=tuple(sorted(rules.values()))),
+            city=city,
+            rules=defaults | rules,
         )
 
     def names(self, city: str) -> Names:
@@ -272,6 +279,15 @@ class LossBylaws:
     def ground(self, city: str, article: str, edition: str) -> Ground:
         """The dated entry that a fact names."""
         return self._packs[city].cited(article, edition)
+
+    def default(self, city: str, programme: str, rule: str, edition: str) -> Ground:
+        """What stands behind a decision under a rule of which the city has said nothing."""
+        return self.ground(city, self._default(city, programme, rule), edition)
+
+    def _default(self, city: str, programme: str, rule: str) -> str:
+        """The platform's default has held since the city has had rules on loss."""
+        since = f"{self._begins_on(city, programme)}/{self._packs[city].first_edition}"
+        return f"{UNSAID}{programme}/loss.{rule}@{since}"
 
     def place(self, city: str, outlet: str) -> Place:
         """Where an act takes place; whoever is at no outlet of the city is on the telephone."""

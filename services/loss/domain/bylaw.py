@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from libs.kernel import Calendar, Deadline, value
 from libs.kernel.calendar import end_of_calendar_day, midnight_after, shanghai_day, years_after
+from libs.kernel.why import Cited
 
 
 class Unit(StrEnum):
@@ -111,12 +112,13 @@ class Clock:
 
 @value
 class LiftRule:
-    """What it takes to lift a report."""
+    """What it takes to lift a report; `rule` is where the city says so."""
 
     where: LiftAt
     kinds: frozenset[str]
     card_needed: bool = False
     by_agent: bool = False
+    rule: str = "lift"
 
 
 @value
@@ -204,6 +206,9 @@ class LossBylaw:
     """How long a proposal waits for a second person."""
     electronic_form: ElectronicForm = ElectronicForm.NONE
     grounds: Grounds = Grounds()
+    city: str
+    rules: Mapping[str, str]
+    """Each rule by its name in `loss.yaml`: the entry that holds, or the platform's default, as `Ground.ref`."""
 
     def __post_init__(self) -> None:
         named = [covered.function for clock in self.clocks for covered in clock.covers]
@@ -216,6 +221,10 @@ class LossBylaw:
         term = Term(window=self.window, then=self.on_lapse, warn_hours_before=self.warn_hours_before)
         shared = (Clock(covers=self.pre_report_covers, term=term),) if self.pre_report_covers else ()
         return (*shared, *self.own_clocks)
+
+    def by(self, *rules: str) -> Cited:
+        """What a decision under these rules cites, without a word."""
+        return Cited(city=self.city, edition=self.grounds.edition, articles=tuple(self.rules[rule] for rule in rules))
 
     def reaches(self, function: str) -> bool:
         """Whether any report stops this function."""

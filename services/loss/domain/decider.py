@@ -21,7 +21,6 @@ from services.loss.domain.commands import (
     NoteCapture,
     OrderReissue,
     OrderReplacement,
-    Place,
     PreReportLoss,
     ReportLoss,
     SucceedCard,
@@ -231,7 +230,7 @@ def kept_call(asked: EnterCard | SucceedCard, desk: Desk) -> Sequence[Event]:
 def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
     """A call is enough to stop a card, and never enough to kill it; each function rests by a clock of its own."""
     if asked.verified_by and asked.verified_by not in asked.under.caller_proofs:
-        raise ProofNotAccepted(proofs=_listed(asked.under.caller_proofs))
+        raise ProofNotAccepted(asked.under.by("caller_proofs"), proofs=_listed(asked.under.caller_proofs))
     if not desk.heard_of(asked.card_id):
         if desk.kept_call(asked.card_id) is not None:
             return []
@@ -241,14 +240,14 @@ def pre_report(asked: PreReportLoss, desk: Desk) -> Sequence[Event]:
     match _of(asked.card_id, desk):
         case InUse() | Resting() | Lost():
             reached = [(clock, _named(clock.covers, asked.functions)) for clock in asked.under.clocks]
-            _check_reportable(asked.functions, [one for _, covers in reached for one in covers], asked.under)
+            _check_reportable(asked, [one for _, covers in reached for one in covers])
             held = {hold.function for hold in desk.holds}
             fresh = [(clock, [one for one in covers if one.function not in held]) for clock, covers in reached]
             if not any(covers for _, covers in fresh):
                 return []  # Said twice, done once; no hour moves.
             recent = [call for call in desk.calls if asked.at - call < COUNTED_OVER]
             if len(recent) >= asked.under.pre_reports_max:
-                raise TooManyCalls(count=len(recent))
+                raise TooManyCalls(asked.under.by("pre_reports_max_in_30_days"), count=len(recent))
             cooling = _cooling_stops(asked.card_id, asked.at, desk)
             return [_stopped_by_call(asked, clock, covers, cooling) for clock, covers in fresh if covers]
         case Superseded():
@@ -288,11 +287,11 @@ def announce_lapse(asked: AnnounceLapse, desk: Desk) -> Sequence[Event]:
 
 def report(asked: ReportLoss, desk: Desk) -> Sequence[Event]:
     """A signature makes it last, for as long as the city says."""
-    _check_counter(asked.place, asked.under.written_report_at, asked.document, asked.under)
+    _check_counter(asked, asked.under.written_report_at, "written_report_at")
     match _of(asked.card_id, desk):
         case InUse() | Resting() | Lost():
             covers = _named(asked.under.written_report_covers, asked.functions)
-            _check_reportable(asked.functions, covers, asked.under)
+            _check_reportable(asked, covers)
             signed = {hold.function for hold in desk.holds if hold.signed}
             called = {
                 function: stop
@@ -339,7 +338,7 @@ def lift(asked: LiftLoss, desk: Desk) -> Sequence[Event]:
         case InUse():
             return []
         case Superseded():
-            raise AlreadyReissued(card_id=asked.card_id)
+            raise AlreadyReissued(asked.under.by("lift"), card_id=asked.card_id)
         case Ended():
             raise CardEnded(card_id=asked.card_id)
         case Resting() | Lost():
@@ -445,14 +444,14 @@ def decline_proposal(asked: DeclineProposal, desk: Desk) -> Sequence[Event]:
 
 def order_reissue(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
     """Lifting and reissuing race in this stream, and exactly one of them wins."""
-    _check_counter(asked.place, asked.under.reissue_at, asked.document, asked.under)
+    _check_counter(asked, asked.under.reissue_at, "reissue_at")
     match _of(asked.card_id, desk):
         case Lost():
             recent = [at for at in desk.reissues if asked.at - at < COUNTED_OVER]
             limit = asked.under.reissues_max_in_30_days
             beyond = limit is not None and len(recent) >= limit
             if beyond and asked.under.beyond_limit is BeyondLimit.REFUSE:
-                raise TooManyReissues(count=len(recent))
+                raise TooManyReissues(asked.under.by("reissues"), count=len(recent))
             fee = asked.under.fees.get("reissue")
             ordered = ReissueOrdered(
                 holding_id=asked.holding_id,
@@ -479,16 +478,18 @@ def order_reissue(asked: OrderReissue, desk: Desk) -> Sequence[Event]:
 
 def order_replacement(asked: OrderReplacement, desk: Desk) -> Sequence[Event]:
     """A worn card goes on working until its successor does."""
-    _check_counter(asked.place, asked.under.reissue_at, asked.document, asked.under)
+    _check_counter(asked, asked.under.reissue_at, "reissue_at")
     match _of(asked.card_id, desk):
         case InUse(replacing=True):
             return []
         case InUse():
             if asked.reason not in asked.under.replacement_reasons:
-                raise ReasonNotKnown(reasons=_listed(asked.under.replacement_reasons))
+                raise ReasonNotKnown(
+                    asked.under.by("replacement_reasons"), reasons=_listed(asked.under.replacement_reasons)
+                )
             office = asked.under.changes_first_at.get(asked.reason)
             if office is not None and not asked.change_reference:
-                raise ChangeFirst(office=office)
+                raise ChangeFirst(asked.under.by("changes_first_at"), office=office)
             fee = asked.under.fees.get("replacement")
             return [
                 ReplacementOrdered(
@@ -561,19 +562,21 @@ def cancel_successor(asked: SucceedCard, desk: Desk) -> Sequence[Event]:
 
 def cancel(asked: CancelCard, desk: Desk) -> Sequence[Event]:
     """Given back for good, once nothing hangs on it any more and another person has looked."""
-    _check_counter(asked.place, asked.under.cancel_at, asked.document, asked.under)
+    _check_counter(asked, asked.under.cancel_at, "cancel_at")
     match _of(asked.card_id, desk):
         case Ended():
             return []
         case _:
             if asked.reason not in asked.under.cancel_reasons:
-                raise ReasonNotKnown(reasons=_listed(asked.under.cancel_reasons))
+                raise ReasonNotKnown(asked.under.by("cancel_reasons"), reasons=_listed(asked.under.cancel_reasons))
             if asked.relation and not (
                 asked.relation in asked.under.kin and asked.relation_proof in asked.under.kin_proofs
             ):
-                raise ProofOfKinNeeded(kin=_listed(asked.under.kin), proofs=_listed(asked.under.kin_proofs))
+                raise ProofOfKinNeeded(
+                    asked.under.by("kin"), kin=_listed(asked.under.kin), proofs=_listed(asked.under.kin_proofs)
+                )
             if asked.open_affairs:
-                raise AffairsOpen(affairs=", ".join(asked.open_affairs))
+                raise AffairsOpen(asked.under.by("cancel_at"), affairs=", ".join(asked.open_affairs))
             named(asked.by)
             if desk.proposals.known(asked.proposal_id) or desk.proposals.open(CancellationProposed, asked.at):
                 return []
@@ -754,33 +757,39 @@ def _cooling(functions: Sequence[str], at: datetime, desk: Desk, under: LossByla
     )
 
 
-def _check_reportable(functions: Sequence[str], covers: Sequence[Covered], under: LossBylaw) -> None:
+def _check_reportable(asked: PreReportLoss | ReportLoss, covers: Sequence[Covered]) -> None:
+    under = asked.under
     if not under.reportable:
-        raise NotReportable
+        raise NotReportable(under.by("reportable"))
     if not covers:
         every = {one.function for clock in under.clocks for one in clock.covers}
         every |= {one.function for one in under.written_report_covers}
-        raise NothingToReport(functions=", ".join(functions) or "all", reportable=_listed(every))
+        by = under.by("pre_report_covers", "written_report_covers")
+        raise NothingToReport(by, functions=", ".join(asked.functions) or "all", reportable=_listed(every))
 
 
 def _check_lift(asked: LiftLoss, rule: LiftRule, signed: Sequence[Hold]) -> None:
-    _check_counter(asked.place, rule.kinds, asked.document, asked.under)
+    _check_counter(asked, rule.kinds, rule.rule)
+    by = asked.under.by(rule.rule)
     if rule.where is LiftAt.NOWHERE:
-        raise CannotBeLifted
+        raise CannotBeLifted(by)
     elsewhere = sorted({hold.outlet for hold in signed} - {asked.place.outlet})
     if rule.where is LiftAt.ACCEPTING_OUTLET and elsewhere:
-        raise LiftElsewhere(outlet=elsewhere[0])
+        raise LiftElsewhere(by, outlet=elsewhere[0])
     if rule.card_needed and not asked.card_shown:
-        raise CardNotShown
+        raise CardNotShown(by)
     if asked.by_agent and not rule.by_agent:
-        raise InPersonOnly
+        raise InPersonOnly(by)
 
 
-def _check_counter(place: Place, kinds: frozenset[str], document: str, under: LossBylaw) -> None:
+def _check_counter(
+    asked: ReportLoss | LiftLoss | OrderReissue | OrderReplacement | CancelCard, kinds: frozenset[str], rule: str
+) -> None:
+    place, under = asked.place, asked.under
     if place.kind not in kinds:
-        raise WrongPlace(kind=place.kind, kinds=_listed(kinds))
-    if document not in under.documents:
-        raise DocumentNotAccepted(documents=_listed(under.documents))
+        raise WrongPlace(under.by(rule), kind=place.kind, kinds=_listed(kinds))
+    if asked.document not in under.documents:
+        raise DocumentNotAccepted(under.by("documents"), documents=_listed(under.documents))
 
 
 def _listed(words: Iterable[str]) -> str:
