@@ -18,8 +18,9 @@ from libs.web.call import Call
 from libs.web.problems import refusals
 from libs.web.why import WhyView
 from services.ids import CardId, IdMistyped, holding_of
+from services.loss.adapters.answers import FunctionNotNamed, NotStopped
 from services.loss.adapters.bylaws import LossBylaws
-from services.loss.adapters.why import NotStopped, why_stopped
+from services.loss.adapters.why import About, NotDecided, why
 from services.loss.domain.bylaw import LossBylaw
 from services.loss.domain.commands import (
     ApproveProposal,
@@ -436,22 +437,33 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
 
     @routes.get(
         "/v1/cards/{card_id}/why",
-        responses=refusals(IdMistyped, CardUnknown, NotStopped),
+        responses=refusals(IdMistyped, CardUnknown, NotStopped, NotDecided, FunctionNotNamed),
         dependencies=[allowed("loss:look")],
     )
-    async def why_is_a_function_stopped(
+    async def why_is_a_card_as_it_is(
         card_id: Card,
         call: Call,
-        function: Annotated[str, Query(max_length=40, description="The function that does not work.")],
+        function: Annotated[
+            str, Query(max_length=40, description="The function in question; any, if none is named.")
+        ] = "",
+        about: Annotated[
+            About,
+            Query(
+                description="What is asked about: why a function is stopped (`block`), until when (`deadline`), why it "
+                "works again (`release`), why there is a new card (`new_card`) and what was charged (`fee`), why the "
+                "card has ended (`ending`), who bears a loss (`liability`)."
+            ),
+        ] = "block",
+        at: Annotated[When | None, Query(description="As things stood at this instant; now, if none is given.")] = None,
     ) -> WhyView:
-        """By which report and which rules a function is stopped now, in Chinese and English; the same for everybody."""
+        """What was decided last, by which rules as they were then, in Chinese and English; the same for everybody."""
         holding = holding_of(card_id)
         standing = await call.see(desk, holding, city=city_of(holding))
         if not standing.state.heard_of(CardId(card_id)):
             raise CardUnknown(card_id=card_id)
         story = [fact for fact, _ in await desk.story(holding)]
-        why = why_stopped(CardId(card_id), function, standing.state, story, bylaws)
-        return WhyView.of(why, bylaws.names(city_of(holding)))
+        answer = why(about, CardId(card_id), story, at or city.now(), bylaws, function)
+        return WhyView.of(answer, bylaws.names(city_of(holding)))
 
     return routes
 

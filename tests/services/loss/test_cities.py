@@ -3,23 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import chinese_calendar  # type: ignore[import-untyped]
 import pytest
-import yaml
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from libs.kernel import ProposalId, Refused
 from libs.kernel.calendar import SHANGHAI
-from libs.runtime.citypack import CityPacks, load_packs
 from libs.testing.twopeople import OTHER
-from services.loss.adapters.bylaws import LossBylaws
 from services.loss.domain import decider
 from services.loss.domain.bylaw import LossBylaw
 from services.loss.domain.commands import Command, LapseLoss, LiftLoss, NoteCapture
@@ -47,7 +42,6 @@ from tests.services.loss.desk_drawer import (
     CARD,
     NIGHT,
     OTHER_BANK,
-    ZHOUSHAN,
     a_call,
     apply_anew,
     approve_lift,
@@ -56,31 +50,10 @@ from tests.services.loss.desk_drawer import (
     shanghai,
     sign,
 )
+from tests.services.loss.places import ROWS, Rules, bylaw_of, rules_of
 
-Rules = Mapping[str, Any]
-DATA = Path(__file__).with_name("cities.yaml")
-ROWS: Mapping[str, Rules] = yaml.safe_load(DATA.read_text())
-PACK = load_packs(Path(__file__).parents[3] / "deploy")[ZHOUSHAN]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FUNCTIONS = ("social_security", "medical", "rural_medical", "identity_query", "bank_debit", "epurse", "online_account")
-
-
-@cache
-def rules_of(place: str) -> Rules:
-    """What this place's file says, and Zhoushan's where it says nothing."""
-    ours = {name: entries[0]["value"] for name, entries in PACK.files["citizen-card/loss"].items()}
-    return ours | dict(ROWS[place])
-
-
-@cache
-def bylaw_of(place: str) -> LossBylaw:
-    """The same through the reader of packs, as the loss desk has it."""
-    entries = {
-        name: [{"from": date(2012, 3, 10), "basis": f"domain facts 2.8, {place}", "value": value}]
-        for name, value in rules_of(place).items()
-    }
-    pack = replace(PACK, files={**PACK.files, "citizen-card/loss": entries})
-    return LossBylaws(CityPacks([pack])).at(ZHOUSHAN, "citizen-card", NIGHT)
 
 
 # --- a story a place ---
