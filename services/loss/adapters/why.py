@@ -1,16 +1,15 @@
-"""What can be asked "why?" at the loss desk: of every fact, and of every refusal."""
+"""What can be asked "why?" at the loss desk, fact by fact."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from libs.kernel import Missing, Refused
+from libs.kernel import Missing
 from libs.kernel.why import Why
 from services.ids import CardId
 from services.loss.adapters import answers
-from services.loss.adapters.answers import Case, FunctionNotNamed, NotStopped
+from services.loss.adapters.answers import Case
 from services.loss.adapters.bylaws import LossBylaws
-from services.loss.domain import decider
 from services.loss.domain.events import (
     CallKept,
     CancellationProposed,
@@ -65,41 +64,6 @@ NOTHING_DECIDED: frozenset[type] = frozenset({CardEntered, CallKept})
 class NotDecided(Missing):
     """The loss desk has decided nothing that still stands about the {about} of card {card_id}."""
 
-
-BY_BYLAW: Mapping[type[Refused], tuple[str, ...]] = {
-    decider.ProofNotAccepted: ("caller_proofs",),
-    decider.TooManyCalls: ("pre_reports_max_in_30_days",),
-    decider.NotReportable: ("reportable",),
-    decider.NothingToReport: ("pre_report_covers", "written_report_covers"),
-    decider.WrongPlace: ("written_report_at", "lift", "lift_after_call", "reissue_at", "cancel_at"),
-    decider.DocumentNotAccepted: ("documents",),
-    decider.CannotBeLifted: ("lift", "lift_after_call"),
-    decider.LiftElsewhere: ("lift", "lift_after_call"),
-    decider.CardNotShown: ("lift", "lift_after_call"),
-    decider.InPersonOnly: ("lift", "lift_after_call"),
-    decider.AlreadyReissued: ("lift",),
-    decider.TooManyReissues: ("reissues",),
-    decider.ReasonNotKnown: ("replacement_reasons", "cancel_reasons"),
-    decider.ChangeFirst: ("changes_first_at",),
-    decider.ProofOfKinNeeded: ("kin",),
-    decider.AffairsOpen: ("cancel_at",),
-}
-"""Each refusal by a rule of the city, and the rules of its `loss.yaml` that it can cite.
-
-A refusal of the loss desk stands here, or in the list below, or the tests fail.
-"""
-
-NOT_BY_BYLAW: Mapping[type[Refused], str] = {
-    decider.CardUnknown: "nothing to judge: we have not heard of the card",
-    decider.CardEnded: "how things stand: the card is no more, and about=ending says why",
-    decider.NotReported: "how things stand: a reissue is for a card that was reported lost",
-    decider.NotSigned: "how things stand: a reissue is for a loss that was signed for",
-    decider.ReportedLost: "how things stand: a lost card is reissued, not replaced; about=block says why it rests",
-    NotStopped: "nothing to explain: the function is not stopped",
-    NotDecided: "nothing to explain: that was not decided",
-    FunctionNotNamed: "the form of the request",
-}
-"""Each refusal by no rule of a city, and by what instead."""
 
 _ANSWERS: Mapping[About, Callable[[Case], Why | None]] = {
     "block": answers.block,
