@@ -197,7 +197,7 @@ async def test_over_http_whoever_is_refused_reads_the_rule_and_each_the_same(tow
     first, other = [await town.post(who, path, asks, expect=403) for who in (HALL, OTHER_HALL)]
     assert (first["code"], first["why"]) == ("wrong-place", other["why"])
     assert first["why"]["said"]["en"] == first["detail"]
-    assert first["why"]["said"]["zh"] == "服务大厅不办理该业务，请到以下网点之一办理：合作银行网点。"
+    assert first["why"]["said"]["zh"] == "服务大厅不办理该业务，请到下列网点之一办理：合作银行网点。"
     [ground] = first["why"]["grounds"]
     assert (ground["rule"], ground["valid_from"]) == ("citizen-card/loss.reissue_at", "2012-03-10")
     standing = await town.post(HALL, path.replace("reissues", "lifts"), asks)
