@@ -17,13 +17,15 @@ class Conversation:
     """How an act comes about: after these facts, two people say this, the last word completing it.
 
     The commands bear the hands `ONE` and `OTHER`. `also` is whatever else can be said at such a desk; the more it
-    holds, the more one person alone will try.
+    holds, the more one person alone will try. `objection` is the word by which one person ends what the first word of
+    `said` has proposed; without one, whatever was proposed can only lapse.
     """
 
     act: str
     given: Sequence[Any]
     said: Sequence[Any]
     also: Sequence[Any] = ()
+    objection: Any = None
 
 
 def by_one_hand(conversation: Conversation, hand: Hand) -> st.SearchStrategy[list[Any]]:
@@ -45,6 +47,14 @@ def acts_done(declared: TwoPeople, conversation: Conversation, commands: Sequenc
             if isinstance(fact, declared.facts) and declared.needs(desk, fact):
                 yield command, fact
             desk = declared.decider.evolve(desk, fact)
+
+
+def after(declared: TwoPeople, conversation: Conversation, *commands: Any) -> Any:
+    """How things stand after these words, none of which is refused."""
+    desk = declared.decider.fold(conversation.given)
+    for command in commands:
+        desk = declared.decider.fold(declared.decider.decide(command, desk), desk)
+    return desk
 
 
 def eyes_of(fact: Any) -> FourEyes | None:

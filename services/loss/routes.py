@@ -354,7 +354,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
     @routes.post(
         "/v1/cards/{card_id}/objections",
         status_code=201,
-        responses=refusals(IdMistyped, ProposalUnknown, HandUnnamed),
+        responses=refusals(IdMistyped, ProposalUnknown, ProposalOvertaken, HandUnnamed),
         dependencies=[allowed("loss:approve")],
     )
     async def object_to_what_was_proposed(card_id: Card, said: ProposalBody, call: Call) -> LossView:

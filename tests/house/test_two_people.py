@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from libs.kernel.foureyes import NOBODY, TwoPeople
-from libs.testing.twopeople import ONE, OTHER, Conversation, acts_done, by_one_hand, eyes_of
+from libs.kernel.foureyes import NOBODY, HandUnnamed, ProposalId, ProposalOvertaken, ProposalUnknown, TwoPeople
+from libs.testing.twopeople import ONE, OTHER, Conversation, acts_done, after, by_one_hand, eyes_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,14 @@ NOT_BUILT = {
     "replace a key": "keys are replaced outside the platform",
 }
 """Acts that nobody at all can do yet, and so nobody alone. Whoever builds one declares it and takes its line away."""
+
+
+NOBODY_OBJECTS = {
+    "issue in spite of a refusal": "it lapses after 30 days",
+    "let a unit's code count that fails its check": "it lapses after 30 days",
+    "enact a bylaw": "it lapses after 30 days",
+}
+"""Acts whose proposals one no does not end. Whoever builds that takes the line away."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +129,43 @@ def test_however_it_comes_about_two_people_are_written_down(one: Declared, data:
         eyes = eyes_of(fact)
         assert eyes is not None
         assert command.by == eyes.approved_by != eyes.proposed_by
+
+
+def test_what_was_proposed_can_be_objected_to_or_it_is_said_why_not() -> None:
+    assert {one.act.act for one in ACTS if one.conversation.objection is None} == NOBODY_OBJECTS.keys()
+
+
+OBJECTED = [one for one in ACTS if one.conversation.objection is not None]
+each_that_can_be_objected_to = pytest.mark.parametrize("one", OBJECTED, ids=[one.act.act for one in OBJECTED])
+
+
+@each_that_can_be_objected_to
+@pytest.mark.requirement("R169")
+@pytest.mark.parametrize("by", [ONE, OTHER], ids=["whoever proposed it", "another"])
+def test_one_no_ends_what_waits_and_said_twice_changes_nothing(one: Declared, by: Any) -> None:
+    proposal, approval = one.conversation.said[:2]
+    no, decide = replace(one.conversation.objection, by=by), one.act.decider.decide
+    stands = after(one.act, one.conversation, proposal, no)
+    assert not decide(no, stands)
+    with pytest.raises(ProposalOvertaken):
+        decide(approval, stands)
+
+
+@each_that_can_be_objected_to
+@pytest.mark.requirement("R169")
+def test_a_no_comes_too_late_for_what_another_has_approved(one: Declared) -> None:
+    """Whoever objects is told so, for they would believe that it has been stopped."""
+    proposal, approval = one.conversation.said[:2]
+    stands = after(one.act, one.conversation, proposal, approval)
+    with pytest.raises(ProposalOvertaken):
+        one.act.decider.decide(one.conversation.objection, stands)
+
+
+@each_that_can_be_objected_to
+def test_a_no_is_somebody_s_and_to_something(one: Declared) -> None:
+    no, decide = one.conversation.objection, one.act.decider.decide
+    stands = after(one.act, one.conversation, one.conversation.said[0])
+    with pytest.raises(HandUnnamed):
+        decide(replace(no, by=NOBODY), stands)
+    with pytest.raises(ProposalUnknown):
+        decide(replace(no, proposal_id=ProposalId("nothing that was proposed")), stands)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from libs.kernel import Clash, Missing
-from libs.kernel.foureyes import ProposalUnknown, named
+from libs.kernel.foureyes import named
 from services.identity.domain.commands import (
     ApproveProposal,
     DeclineProposal,
@@ -156,16 +156,13 @@ def approve(asked: ApproveProposal, person: Person) -> Sequence[Event]:
 
 
 def decline(asked: DeclineProposal, person: Person) -> Sequence[Event]:
-    """One no is enough, whoever says it."""
-    named(asked.by)
+    """One no is enough, whoever says it, as long as nothing has happened; the same can be proposed anew."""
     if not isinstance(person, Known | Merged):
         known_here(person)
     assert isinstance(person, Known | Merged)
-    if any(one.proposal_id == asked.proposal_id for one in person.proposals.waiting):
-        return [ProposalDeclined(person_id=asked.person_id, proposal_id=asked.proposal_id, by=asked.by, at=asked.at)]
-    if person.proposals.known(asked.proposal_id):
+    if person.proposals.objected(asked.proposal_id, asked.by) is None:
         return []
-    raise ProposalUnknown(proposal_id=asked.proposal_id)
+    return [ProposalDeclined(person_id=asked.person_id, proposal_id=asked.proposal_id, by=asked.by, at=asked.at)]
 
 
 def take_in(asked: TakeIn, person: Person) -> Sequence[Event]:

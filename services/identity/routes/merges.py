@@ -163,7 +163,7 @@ def merges(routes: APIRouter, desk: Desk[Person], together: Merges) -> None:
     @routes.post(
         "/v1/persons/{person_id}/objections",
         status_code=201,
-        responses=refusals(IdMistyped, PersonUnknown, DataErased, ProposalUnknown, HandUnnamed),
+        responses=refusals(IdMistyped, PersonUnknown, DataErased, ProposalUnknown, ProposalOvertaken, HandUnnamed),
         dependencies=[allowed("identity:propose-merge")],
     )
     async def object_to_what_was_proposed_about_a_person(

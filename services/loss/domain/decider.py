@@ -424,13 +424,10 @@ def approve(asked: ApproveProposal, desk: Desk) -> Sequence[Event]:
 
 
 def decline_proposal(asked: DeclineProposal, desk: Desk) -> Sequence[Event]:
-    """One no is enough, whoever says it."""
-    named(asked.by)
-    proposal = next((one for one in desk.proposals.waiting if one.proposal_id == asked.proposal_id), None)
+    """One no is enough, whoever says it, as long as nothing has happened; the same can be proposed anew."""
+    proposal = desk.proposals.objected(asked.proposal_id, asked.by)
     if proposal is None:
-        if desk.proposals.known(asked.proposal_id):
-            return []
-        raise ProposalUnknown(proposal_id=asked.proposal_id)
+        return []
     return [
         ProposalDeclined(
             holding_id=asked.holding_id,

@@ -37,5 +37,6 @@ CONVERSATIONS = (
             replace(propose_parting, proposal_id=ANOTHER, by=OTHER),
             StayAsYouWere(person_id=LI, into=XU, at=LATER),
         ),
+        objection=decline,
     ),
 )

@@ -28,6 +28,7 @@ from tests.services.loss.desk_drawer import (
 )
 
 ANOTHER = ProposalId("another")
+object_to_cancellation = replace(object_to_lift, proposal_id=CANCELLING)
 WHATEVER = (
     enter_card,
     a_call,
@@ -40,7 +41,7 @@ WHATEVER = (
     replace(approve_lift, proposal_id=ANOTHER),
     replace(approve_lift, at=HOUR),
     object_to_lift,
-    replace(object_to_lift, proposal_id=CANCELLING),
+    object_to_cancellation,
     cancel,
     replace(cancel, proposal_id=LIFTING),
     replace(cancel, proposal_id=ANOTHER, by=OTHER),
@@ -53,6 +54,18 @@ WHATEVER = (
 )
 
 CONVERSATIONS = (
-    Conversation(act="lift a written report", given=(issued, signed), said=(lift, approve_lift), also=WHATEVER),
-    Conversation(act="cancel a card", given=(issued,), said=(cancel, approve_cancellation), also=WHATEVER),
+    Conversation(
+        act="lift a written report",
+        given=(issued, signed),
+        said=(lift, approve_lift),
+        also=WHATEVER,
+        objection=object_to_lift,
+    ),
+    Conversation(
+        act="cancel a card",
+        given=(issued,),
+        said=(cancel, approve_cancellation),
+        also=WHATEVER,
+        objection=object_to_cancellation,
+    ),
 )

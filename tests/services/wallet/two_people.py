@@ -25,6 +25,7 @@ CONVERSATIONS = (
             replace(approve, proposal_id=ANOTHER, stands_fen=900),
             replace(approve, proposal_id=ANOTHER, at=A_MONTH_LATER),
         ),
+        objection=decline,
     ),
     Conversation(
         act="rule on a tap",
@@ -38,5 +39,6 @@ CONVERSATIONS = (
             cases.decline,
             replace(cases.approve, standing=Class.STALE),
         ),
+        objection=cases.decline,
     ),
 )
