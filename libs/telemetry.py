@@ -43,7 +43,14 @@ class FeedGauges:
         "due_every_s": ("citycard_feed_due_seconds", "How old that may become."),
         "fault_share": ("citycard_feed_fault_share", "Share of a feed's records that were faulty (0 to 1)."),
         "faults_max": ("citycard_feed_fault_share_max", "How large that may become."),
-        "completeness": ("citycard_feed_completeness", "Share of the announced records that came (0 to 1)."),
+        "completeness": (
+            "citycard_feed_completeness",
+            "Share that came of the records announced, or numbered below one that came (0 to 1).",
+        ),
+        "uncounted_share": (
+            "citycard_feed_uncounted_share",
+            "Share of a feed's deliveries that were never counted, though that was agreed on (0 to 1).",
+        ),
     }
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -196,6 +196,8 @@ class RecordsTaken(Contract, type="identity.RecordsTaken.v1"):
     waiting: int
     """How many of those nobody has settled yet."""
     at: datetime
+    highest: int = 0
+    """The highest row that has come, where the department numbers them; what lies below it is to come as well."""
 
 
 class RecordsAnnounced(Contract, type="identity.RecordsAnnounced.v1"):

@@ -44,6 +44,7 @@ delivery = Table(
     Column("faulty", Integer, default=0),
     Column("waiting", Integer, default=0),
     Column("announced", Integer),
+    Column("highest", Integer, default=0),
 )
 
 # Which holdings have a card, and which one on its way; two persons who both have cannot be merged.
@@ -80,7 +81,7 @@ def project(told: Contract, _message: Message) -> Iterator[Change]:
         case RecordsTaken():
             named = told.model_dump(include={"delivery_id", "city", "department", "name"})
             count = {"received": told.received, "faulty": told.faulty, "waiting": told.waiting, "at": told.at}
-            yield Put(delivery, named | count)
+            yield Put(delivery, named | count | {"highest": told.highest})
         case RecordsAnnounced():
             named = told.model_dump(include={"delivery_id", "city", "department", "name", "announced"})
             yield Put(delivery, named | {"at": told.at})
@@ -103,12 +104,18 @@ def project(told: Contract, _message: Message) -> Iterator[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How good a feed is (Hangzhou measures, Article 5: promptly, accurately, completely), by its last deliveries."""
+    """How good a feed is (Hangzhou measures, Article 5: promptly, accurately, completely), by its last deliveries.
+
+    `expected` is how many records were announced, or lie before one that came; `uncounted` of `deliveries` are those of
+    which nobody has said how many records they have.
+    """
 
     last_at: datetime | None
     received: int
     faulty: int
-    announced: int
+    expected: int
+    deliveries: int
+    uncounted: int
 
     @property
     def fault_share(self) -> float:
@@ -116,8 +123,12 @@ class Quality:
 
     @property
     def completeness(self) -> float:
-        """How much has come of what was announced; what was not announced counts as whole."""
-        return self.received / self.announced if self.announced else 1.0
+        """How much has come of what is known to exist; what nobody has counted or numbered counts as whole."""
+        return self.received / self.expected if self.expected else 1.0
+
+    @property
+    def uncounted_share(self) -> float:
+        return self.uncounted / self.deliveries if self.deliveries else 0.0
 
 
 class IdentityQuestions:
@@ -146,12 +157,17 @@ class IdentityQuestions:
         found = await self._rows.many(suspect, order_by="since", limit=most, city=city, ruling=ruling)
         return [CaseId(one["case_id"]) for one in found]
 
-    async def quality(self, city: str, department: str) -> Quality:
+    async def quality(self, city: str, department: str, counted_by: datetime) -> Quality:
+        """How good a feed is; a delivery that had its last record before `counted_by` should have been counted."""
         last = await self.deliveries(city, department)
         received = [one["received"] or 0 for one in last]
         return Quality(
             last_at=last[0]["at"] if last else None,
             received=sum(received),
             faulty=sum(one["faulty"] or 0 for one in last),
-            announced=sum(max(one["announced"] or 0, came) for one, came in zip(last, received, strict=True)),
+            expected=sum(
+                max(one["announced"] or 0, one["highest"] or 0, came) for one, came in zip(last, received, strict=True)
+            ),
+            deliveries=len(last),
+            uncounted=sum(one["announced"] is None and one["at"] < counted_by for one in last),
         )

@@ -146,6 +146,7 @@ def tell_of_delivery(fact: of_delivery.Event) -> Contract | None:
                 faulty=count.faulty,
                 waiting=count.waiting,
                 at=fact.at,
+                highest=count.highest,
             )
         case of_delivery.RecordsAnnounced():
             return told.RecordsAnnounced(

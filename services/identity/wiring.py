@@ -171,7 +171,8 @@ def build(platform: Platform) -> Service:
     async def look_at_the_feeds() -> None:
         now, gauges = platform.city.now(), platform.telemetry.feeds
         for city, department in agreements.parties(now):
-            terms, quality = agreements.at(city, now)[department], await questions.quality(city, department)
+            terms = agreements.at(city, now)[department]
+            quality = await questions.quality(city, department, terms.counted_by(now))
             age_s = (now - quality.last_at).total_seconds() if quality.last_at else inf
             gauges.show(
                 (city, department),
@@ -180,6 +181,7 @@ def build(platform: Platform) -> Service:
                 fault_share=quality.fault_share,
                 faults_max=terms.faults_max,
                 completeness=quality.completeness,
+                uncounted_share=quality.uncounted_share if terms.counted else 0.0,
             )
 
     return Service(

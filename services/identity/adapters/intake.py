@@ -5,16 +5,16 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import digest
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any, cast
 
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from libs.eventsourcing.desk import Order, Receipt
 from libs.kernel import Refused, Unfit, refusal_code
@@ -24,6 +24,7 @@ from libs.kernel.ids import derived, written
 from libs.runtime.citypack import CityPack, CityPacks, Dated
 from libs.runtime.service import Desks
 from libs.vault.port import Vault
+from libs.web.bodies import Body
 from libs.web.problems import faults_in
 from services.identity.adapters.bylaws import DataSharing
 from services.identity.adapters.merges import entry_now
@@ -39,6 +40,8 @@ from services.identity.domain.state import Person
 from services.ids import PersonId
 
 RECORD_CHARS_MAX = 10_000
+ROWS_MAX = 100_000_000
+DeliveryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,79}$")]
 
 
 class RecordUnreadable(Unfit):
@@ -64,6 +67,12 @@ class AgreementData(BaseModel):
     """Which share of the records may be faulty."""
     aside_days: int = Field(default=90, gt=0, le=400)
     """How long a record that was put aside is kept."""
+    counted: bool = False
+    """Whether the department says of each delivery how many records it has, at the latest when the next one is due."""
+
+    def counted_by(self, now: datetime) -> datetime:
+        """A delivery that had its last record before this moment should have been counted."""
+        return now - timedelta(hours=self.due_every_hours)
 
 
 class Agreements:
@@ -88,7 +97,10 @@ def _agreements(pack: CityPack) -> Dated[Mapping[str, AgreementData]] | None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one delivery that came together; the row of the first is `first_row`."""
+    """Records of one delivery that came together; the row of the first is `first_row`, as the department numbers them.
+
+    If it does not (`numbered`), rows are places on its topic, and a missing one is not noticed.
+    """
 
     city: str
     department: str
@@ -96,6 +108,7 @@ class Batch:
     first_row: int
     records: Sequence[Any]
     announced: int | None = None
+    numbered: bool = True
 
     @property
     def delivery_id(self) -> str:
@@ -144,6 +157,7 @@ class Intake:
                 announced=batch.announced,
                 kept_days=agreed.aside_days if agreed else 90,
                 at=at,
+                numbered=batch.numbered,
             )
 
         return await self._desks["delivery"].handle(batch.delivery_id, ask, order)
@@ -225,12 +239,41 @@ def _read(record: Any) -> FactBody:
         raise RecordTooLong(chars=len(text), most=RECORD_CHARS_MAX)
     if isinstance(record, str):
         raise RecordNotOpened
+    shape = HeadedRecord if _is_headed(record) else FactBody  # One whose heading fits comes without it.
     try:
-        return FactBody.model_validate_json(text)
+        return cast(FactBody, shape.model_validate_json(text))
     except ValidationError as error:
         found = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         told = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults_in(found))
         raise RecordUnreadable(faults=told) from None
+
+
+class HeadedRecord(Body):
+    """A record on a topic as part of a delivery: which, the how manyth, and of how many. Each of these may come alone.
+
+    Whoever numbers its records, or says how many there are, is told when one is missing.
+    """
+
+    delivery: DeliveryName
+    """What the department calls the delivery; the same name as with `POST /v1/deliveries` is the same delivery."""
+    announced: Annotated[int, Field(ge=0, le=ROWS_MAX)] | None = None
+    """How many records the delivery has in all; with any record, or alone at its end."""
+    row: Annotated[int, Field(ge=1, le=ROWS_MAX)] | None = None
+    """The number of this record within the delivery, from 1 on and without a gap."""
+    record: Any = None
+    """A fact as in `POST /v1/facts`."""
+
+    @model_validator(mode="after")
+    def _a_record_has_a_row(self) -> "HeadedRecord":
+        if (self.row is None) != (self.record is None):
+            raise ValueError("a record of a delivery comes with its row, and a row with its record")
+        if self.row is None and self.announced is None:
+            raise ValueError("a heading says how many records the delivery has (announced), or bears one of them")
+        return self
+
+
+def _is_headed(record: Any) -> bool:
+    return isinstance(record, dict) and "delivery" in record
 
 
 def topic_of(department: str) -> str:
@@ -262,7 +305,11 @@ def open_record(key: OctKey, closed: bytes) -> Any:
 
 
 class Inlets:
-    """Takes in what departments put on their topics. The deliveries of a topic are its days, their rows its offsets."""
+    """Takes in what departments put on their topics.
+
+    A record with a heading belongs to the delivery that it names. Those without belong to their topic's day, and their
+    rows are their offsets: how many there should be, nobody can tell.
+    """
 
     def __init__(self, intake: Intake, agreements: Agreements, secret: bytes, city: Clock) -> None:
         self._intake, self._agreements, self._secret, self._city = intake, agreements, secret, city
@@ -273,17 +320,18 @@ class Inlets:
 
     async def take(self, topic: str, partition: int, first: int, closed: Sequence[bytes]) -> None:
         """Take in records that lie one behind another, from the offset `first` on. Raises Outage."""
-        for city, row, records in self._by_city(topic.split(".")[1], first, closed):
-            department, day = topic.split(".")[1], shanghai_day(self._city.now())
-            batch = Batch(city, department, f"{topic}/{partition}/{day}", row, records)
-            order = Order(
-                command_id=derived("inlet", topic, partition, row),
-                actor=f"department:{department}",
-                channel="topic",
-                reason=batch.name,
-                city=city,
-            )
-            await self._intake.take(batch, order)
+        department = topic.split(".")[1]
+        for city, place, records in self._by_city(department, first, closed):
+            plain = Batch(city, department, f"{topic}/{partition}/{shanghai_day(self._city.now())}", place, records)
+            for at, batch in _in_batches(plain):
+                order = Order(
+                    command_id=derived("inlet", topic, partition, at, batch.name),
+                    actor=f"department:{department}",
+                    channel="topic",
+                    reason=batch.name,
+                    city=city,
+                )
+                await self._intake.take(batch, order)
 
     def _by_city(self, department: str, first: int, closed: Sequence[bytes]) -> Iterator[tuple[str, int, list[Any]]]:
         """The records that follow one another and are of one city; one that cannot be opened stays closed."""
@@ -292,6 +340,43 @@ class Inlets:
             numbered = list(run)
             key = feed_key(self._secret, city, department)
             yield city, numbered[0][0], [_opened(key, record) for _, record in numbered]
+
+
+def _in_batches(plain: Batch) -> Iterator[tuple[int, Batch]]:
+    """What follows one another in one delivery, with its place on the topic; `plain` has them by place alone."""
+    waiting: tuple[int, Batch] | None = None
+    for place, record in enumerate(plain.records, plain.first_row):
+        begun = (place, _batch_of(plain, place, record))
+        joined = _joined(waiting[1], begun[1]) if waiting else None
+        if waiting and joined is None:
+            yield waiting
+        waiting = (waiting[0], joined) if waiting and joined else begun
+    if waiting:
+        yield waiting
+
+
+def _batch_of(plain: Batch, place: int, record: Any) -> Batch:
+    """One record as a batch of its own; if its heading does not fit it stays as it is, and is put aside."""
+    try:
+        if _is_headed(record):
+            headed = HeadedRecord.model_validate_json(json.dumps(record))
+            alone = [] if headed.row is None else [headed.record]
+            return Batch(plain.city, plain.department, headed.delivery, headed.row or 1, alone, headed.announced)
+    except ValidationError:
+        pass
+    return replace(plain, first_row=place, records=[record], numbered=False)
+
+
+def _joined(one: Batch, next_: Batch) -> Batch | None:
+    """Both as one, if the second goes on where the first ends."""
+    if (one.name, one.numbered) != (next_.name, next_.numbered):
+        return None
+    announced = one.announced if next_.announced is None else next_.announced
+    if not next_.records:
+        return replace(one, announced=announced)
+    if not one.records or next_.first_row != one.first_row + len(one.records):
+        return None
+    return replace(one, records=[*one.records, *next_.records], announced=announced)
 
 
 def _city_in(closed: bytes, served: Sequence[str]) -> str:

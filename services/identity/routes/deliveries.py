@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from libs.eventsourcing.desk import Desk
 from libs.kernel.clocks import Clock
@@ -16,7 +16,16 @@ from libs.web.bodies import Body, Text
 from libs.web.call import Call
 from libs.web.problems import refusals
 from services.identity.adapters.bylaws import CityNotServed
-from services.identity.adapters.intake import Agreements, Batch, Intake, RecordTooLong, RecordUnreadable, topic_of
+from services.identity.adapters.intake import (
+    ROWS_MAX,
+    Agreements,
+    Batch,
+    DeliveryName,
+    Intake,
+    RecordTooLong,
+    RecordUnreadable,
+    topic_of,
+)
 from services.identity.domain.decider import DataErased, FactNotYours, PersonUnknown, ValidityReversed
 from services.identity.domain.delivery.decider import DeliveryUnknown, RecordNotAside
 from services.identity.domain.delivery.events import Settled
@@ -32,13 +41,13 @@ DeliveryPath = Annotated[str, Path(description="The delivery, for example `33090
 class DeliveryBody(Body):
     """Records of a delivery; one with many records comes in several requests, in any order."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,79}$")]
+    name: DeliveryName
     """What you call this delivery, for example `2026-11-26`."""
     records: Annotated[list[Any], Field(max_length=RECORDS_MAX)]
     """Facts as in `POST /v1/facts`. Each is judged alone; a faulty one is put aside."""
-    first_row: Annotated[int, Field(ge=1, le=100_000_000)] = 1
+    first_row: Annotated[int, Field(ge=1, le=ROWS_MAX)] = 1
     """The number of the first of these records within the delivery."""
-    announced: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    announced: Annotated[int, Field(ge=0, le=ROWS_MAX)] | None = None
     """How many records the delivery has in all, so that a missing one is noticed."""
 
 
@@ -68,7 +77,7 @@ class DeliveryView(BaseModel):
     received: int
     announced: int | None
     missing: int
-    """How many of the announced records have not come."""
+    """How many records have not come of those that were announced, or that lie before one that came."""
     faulty: int
     aside: list[AsideView]
     """The faulty records that nobody has settled yet."""
@@ -86,6 +95,11 @@ class FeedView(BaseModel):
     fault_share: float
     faults_max: float
     completeness: float
+    """Which share has come of the records that were announced, or that lie before one that came."""
+    uncounted: int
+    """Of how many of these deliveries it was never said how many records they have, though the next one was due."""
+    counted: bool
+    """Whether the department has agreed to say so."""
 
 
 def deliveries(
@@ -156,7 +170,8 @@ def deliveries(
         agreed = agreements.at(call.caller.city, at)
         views = []
         for department in [name for name in agreed if not own or name == own]:
-            terms, quality = agreed[department], await questions.quality(call.caller.city, department)
+            terms = agreed[department]
+            quality = await questions.quality(call.caller.city, department, terms.counted_by(at))
             age_s = (at - quality.last_at).total_seconds() if quality.last_at else float("inf")
             views.append(
                 FeedView(
@@ -168,6 +183,8 @@ def deliveries(
                     fault_share=round(quality.fault_share, 4),
                     faults_max=terms.faults_max,
                     completeness=round(quality.completeness, 4),
+                    uncounted=quality.uncounted,
+                    counted=terms.counted,
                 )
             )
         return views

@@ -63,6 +63,21 @@ def test_what_was_announced_and_has_not_come_is_missing() -> None:
     assert delivery_desk.fold([three_came, announced]).missing == 2
 
 
+@pytest.mark.requirement("R15")
+def test_a_row_that_has_not_come_below_one_that_has_is_missing_though_nobody_announced_it() -> None:
+    fifth = replace(three_rows, first_row=5, last_row=5, aside=(), numbered=True)
+    came = replace(
+        three_came, first_row=5, last_row=5, aside=(), so_far=Count(received=1, faulty=0, waiting=0, highest=5),
+        numbered=True,
+    )  # fmt: skip
+    given().when(fifth).then(came)
+    assert delivery_desk.fold([came]).missing == 4
+    given(came).when(fifth).then()
+
+    by_place = replace(came, so_far=Count(received=1, faulty=0, waiting=0), numbered=False)
+    assert delivery_desk.fold([by_place]).missing == 0, "a place on a topic is no number of its sender"
+
+
 def test_a_record_that_was_put_aside_is_settled_once() -> None:
     given(three_came).when(try_row_2).then(row_2_taken)
     given(three_came, row_2_taken).when(try_row_2).then()
@@ -82,10 +97,11 @@ def test_what_was_put_aside_is_not_kept_for_ever() -> None:
 
 @for_all(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 15)), max_size=12))
 def test_whatever_overlaps_every_row_is_counted_once(pages: list[tuple[int, int]]) -> None:
+    """Pages come twice and in any order; what lies below the highest row and has not come is missing."""
     delivery = delivery_desk.initial
     for first, more in pages:
         faulty = tuple(replace(row_2, row=row) for row in range(first, first + more + 1) if row % 7 == 0)
-        asked = replace(three_rows, first_row=first, last_row=first + more, aside=faulty)
+        asked = replace(three_rows, first_row=first, last_row=first + more, aside=faulty, numbered=True)
         for fact in delivery_desk.decide(asked, delivery):
             delivery = delivery_desk.evolve(delivery, fact)
             if isinstance(fact, RecordsTaken):
@@ -94,3 +110,4 @@ def test_whatever_overlaps_every_row_is_counted_once(pages: list[tuple[int, int]
     came = {row for first, more in pages for row in range(first, first + more + 1)}
     assert delivery.received == len(came)
     assert set(delivery.aside) == {row for row in came if row % 7 == 0}
+    assert delivery.missing == max(came, default=0) - len(came)

@@ -259,6 +259,127 @@ async def test_a_department_puts_closed_records_on_its_topic(
         )
 
 
+class Topic:
+    """The topic of Zhoushan's HRSS, as its broker would hand it to us: a record has a place, and may come again."""
+
+    def __init__(self, house: House) -> None:
+        (self._identity,) = house.services
+        self._key = feed_key(house.platform.fingerprint_key, ZHOUSHAN, "hrss")
+        self._log: list[bytes] = []
+
+    async def bring(self, *records: Any) -> None:
+        """These are put on the topic and taken in."""
+        first = len(self._log)
+        self._log += [close_record(self._key, record).encode() for record in records]
+        await self.again(first)
+
+    async def again(self, first: int = 0) -> None:
+        """Whatever lies there from this place on comes again, cut otherwise than the first time."""
+        for place in range(first, len(self._log), 2):
+            await self._identity.inlet.take("in.hrss.facts", 0, place, self._log[place : place + 2])
+
+
+def counted(deploy: Path) -> Path:
+    """The same cities, but in Zhoushan the HRSS has agreed to say how many records each delivery has."""
+    shutil.copytree(Path(__file__).parents[3] / "deploy", deploy, dirs_exist_ok=True)
+    feeds = deploy / "cities" / "zhoushan" / "feeds.yaml"
+    agreed = "hrss: {due_every_hours: 24, faults_max: 0.01"
+    assert agreed in feeds.read_text()
+    feeds.write_text(feeds.read_text().replace(agreed, f"{agreed}, counted: true"))
+    return deploy
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[tuple[Town, Topic]]:
+    settings = town_settings(tmp_path, data=counted(tmp_path / "deploy"))
+    house = House(platform := memory_platform(settings, BEGINS), build_services(platform, ["identity"]))
+    async with within_earshot(house) as town:
+        yield town, Topic(house)
+
+
+def headed(row: int, record: dict[str, Any], **about: Any) -> dict[str, Any]:
+    return {"delivery": "d-1", "row": row, "record": record} | about
+
+
+async def feed_of(town: Town) -> dict[str, Any]:
+    await pass_until(town.house, town.house.platform.city.now())
+    (feed,) = await town.get(HRSS, "/v1/feeds")
+    return dict(feed)
+
+
+@pytest.mark.requirement("R15")
+async def test_what_a_topic_announces_and_does_not_bring_is_missing(office: tuple[Town, Topic]) -> None:
+    town, topic = office
+    lin = id_card()
+    await registered(town, CLERK, HRSS, document=lin)
+    await topic.bring(headed(1, fact(lin)), headed(2, fact(id_card())), headed(4, fact(lin)))
+    assert (await feed_of(town))["completeness"] == 0.75, "the third is missing, whoever announced it"
+
+    await topic.bring({"delivery": "d-1", "announced": 8})
+    feed = await feed_of(town)
+    assert (feed["completeness"], feed["fault_share"], feed["uncounted"]) == (0.375, 0.3333, 0)
+
+    # What comes late, again, or in any order is counted once, and over HTTP it is the same delivery.
+    await topic.bring(headed(3, fact(lin)), headed(3, fact(lin)), headed(1, fact(lin), announced=8))
+    await topic.again()
+    assert (await feed_of(town))["completeness"] == 0.5
+    told = await town.post(HRSS, "/v1/deliveries", page("d-1", *[fact(lin)] * 4, first_row=5))
+    assert (told["received"], told["announced"], told["missing"], told["faulty"]) == (8, 8, 0, 1)
+    assert (await feed_of(town))["completeness"] == 1.0
+
+
+@pytest.mark.requirement("R15")
+async def test_an_announcement_that_never_comes_is_noticed_when_the_next_delivery_is_due(
+    office: tuple[Town, Topic],
+) -> None:
+    town, topic = office
+
+    async def uncounted() -> tuple[int, float]:
+        feed = await feed_of(town)
+        await town.house.measure()
+        labels = {"city": ZHOUSHAN, "department": "hrss"}
+        share = town.house.platform.telemetry.registry.get_sample_value("citycard_feed_uncounted_share", labels)
+        assert share is not None
+        return feed["uncounted"], share
+
+    await topic.bring(headed(1, fact(id_card())), headed(2, fact(id_card())))
+    await pass_until(town.house, BEGINS + timedelta(days=1))
+    assert await uncounted() == (0, 0.0)
+    await pass_until(town.house, BEGINS + timedelta(days=1, seconds=1))
+    assert await uncounted() == (1, 1.0)
+    await topic.bring({"delivery": "d-1", "announced": 2})
+    assert await uncounted() == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("heading", "wrong"),
+    [
+        ({"delivery": "d-1"}, "a heading says how many records"),
+        ({"delivery": "d-1", "row": 3}, "comes with its row, and a row with its record"),
+        ({"delivery": "d-1", "record": {}}, "comes with its row, and a row with its record"),
+        ({"delivery": "d-1", "row": 0, "record": {}}, "/row"),
+        ({"delivery": "d-1", "announced": -1}, "/announced"),
+        ({"delivery": "林小舟", "row": 1, "record": {}}, "/delivery"),
+        ({"delivery": "d-1", "row": 1, "record": {}, "off": 5}, "/off"),
+    ],
+)
+async def test_a_heading_that_does_not_fit_is_put_aside_with_its_record_and_stops_no_other(
+    office: tuple[Town, Topic], heading: dict[str, Any], wrong: str
+) -> None:
+    town, topic = office
+    lin = id_card()
+    await registered(town, CLERK, HRSS, document=lin)
+    await topic.bring(heading, fact(lin), headed(1, fact(lin)))
+
+    name = f"in.hrss.facts/0/{BEGINS.date()}"
+    told = await town.get(CENTRE, f"/v1/deliveries/{delivery_id(ZHOUSHAN, 'hrss', name)}")
+    ((code, detail),) = [(one["code"], one["detail"]) for one in told["aside"]]
+    assert (code, wrong in detail, told["received"], told["missing"]) == ("record-unreadable", True, 2, 0)
+    assert "林小舟" not in detail
+    headed_one = await town.get(CENTRE, f"/v1/deliveries/{delivery_id(ZHOUSHAN, 'hrss', 'd-1')}")
+    assert (headed_one["received"], headed_one["faulty"]) == (1, 0)
+
+
 # --- agreements ---
 
 

@@ -9,7 +9,10 @@ from services.identity.domain.delivery.events import Aside, Settled
 
 @command
 class TakeRecords:
-    """Write down what became of these rows; those that came before are not counted again."""
+    """Write down what became of these rows; those that came before are not counted again.
+
+    `numbered` says that the department has numbered them itself, from 1 and without a gap.
+    """
 
     delivery_id: str
     city: str
@@ -21,6 +24,7 @@ class TakeRecords:
     announced: int | None
     kept_days: int
     at: datetime
+    numbered: bool = False
 
 
 @command

@@ -47,9 +47,11 @@ def take(asked: TakeRecords, delivery: Delivery) -> Sequence[Event]:
                 received=count.received + last - first + 1,
                 faulty=count.faulty + len(aside),
                 waiting=count.waiting + len(aside),
+                highest=max(count.highest, last) if asked.numbered else count.highest,
             ),
             at=asked.at,
             forgotten_at=asked.at + timedelta(days=asked.kept_days),
+            numbered=asked.numbered,
         )
         facts.append(taken)
         delivery = evolve(delivery, taken)

@@ -19,11 +19,15 @@ class Aside:
 
 @value
 class Count:
-    """Of all records of a delivery that have come: how many were faulty, and how many of those still wait."""
+    """Of all records of a delivery that have come: how many were faulty, and how many of those still wait.
+
+    `highest` is the highest row that has come, where the department numbers them: those below it are to come as well.
+    """
 
     received: int
     faulty: int
     waiting: int
+    highest: int = 0
 
 
 class Settled(StrEnum):
@@ -35,7 +39,10 @@ class Settled(StrEnum):
 
 @event
 class RecordsTaken:
-    """These rows (first and last included) have come; all but those put aside are facts now."""
+    """These rows (first and last included) have come; all but those put aside are facts now.
+
+    Rows are `numbered` by the department itself, or else by their place on its topic.
+    """
 
     delivery_id: str
     city: str
@@ -47,6 +54,7 @@ class RecordsTaken:
     so_far: Count
     at: datetime
     forgotten_at: datetime
+    numbered: bool = False
 
 
 @event

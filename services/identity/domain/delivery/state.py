@@ -13,7 +13,10 @@ Span = tuple[int, int]
 
 @state
 class Delivery:
-    """A department's delivery, or one of which nothing has come yet. `spans` are the rows that came, in order."""
+    """A department's delivery, or one of which nothing has come yet.
+
+    `spans` are the rows that came, in order; `numbered` says that the department has numbered them itself.
+    """
 
     delivery_id: str = ""
     city: str = ""
@@ -23,6 +26,7 @@ class Delivery:
     announced: int | None = None
     aside: Mapping[int, Aside] = field(default_factory=dict)
     settled: frozenset[int] = frozenset()
+    numbered: bool = False
 
     @property
     def received(self) -> int:
@@ -30,12 +34,22 @@ class Delivery:
 
     @property
     def count(self) -> Count:
-        return Count(received=self.received, faulty=len(self.aside) + len(self.settled), waiting=len(self.aside))
+        return Count(
+            received=self.received,
+            faulty=len(self.aside) + len(self.settled),
+            waiting=len(self.aside),
+            highest=self.highest,
+        )
+
+    @property
+    def highest(self) -> int:
+        """The highest row that has come, if the department numbers them; 0 otherwise."""
+        return self.spans[-1][1] if self.spans and self.numbered else 0
 
     @property
     def missing(self) -> int:
-        """How many of the announced records have not come."""
-        return max(0, (self.announced or 0) - self.received)
+        """How many records have not come of those that were announced, or that lie before one that came."""
+        return max(0, max(self.announced or 0, self.highest) - self.received)
 
     def fresh(self, first: int, last: int) -> Iterator[Span]:
         """Those of these rows that have not come yet."""
@@ -60,6 +74,7 @@ def evolve(delivery: Delivery, fact: Event) -> Delivery:
                 name=fact.name,
                 spans=_joined(sorted([*delivery.spans, (fact.first_row, fact.last_row)])),
                 aside={**delivery.aside, **{one.row: one for one in fact.aside}},
+                numbered=delivery.numbered or fact.numbered,
             )
         case RecordsAnnounced():
             return replace(
