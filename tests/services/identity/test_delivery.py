@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
@@ -23,7 +24,7 @@ from services.identity.domain.delivery.events import (
 
 given = partial(conversation.given, delivery_desk)
 MORNING = datetime(2026, 9, 7, 1, 0, tzinfo=UTC)
-NAMED = {"delivery_id": "D", "city": "330900", "department": "hrss", "name": "2026-09-07"}
+NAMED: dict[str, Any] = {"delivery_id": "D", "city": "330900", "department": "hrss", "name": "2026-09-07"}
 
 row_2 = Aside(row=2, code="person-unknown", detail="Nobody is registered here.", box=Sealed(box="v1.k.x"))
 three_rows = TakeRecords(
