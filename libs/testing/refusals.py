@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from importlib import import_module
-from inspect import getsource
+from pathlib import Path
 from pkgutil import walk_packages
 from types import ModuleType
 
@@ -25,7 +25,7 @@ def raised_bare(package: str, kinds: set[type[Refused]]) -> list[str]:
     return [
         f"{module.__name__}:{found.lineno}"
         for module in _modules(package)
-        for found in ast.walk(ast.parse(getsource(module)))
+        for found in ast.walk(ast.parse(Path(str(module.__file__)).read_text()))
         if isinstance(found, ast.Raise) and found.exc is not None and _is_bare(found.exc, module, kinds)
     ]
 

@@ -177,9 +177,7 @@ class IssuanceBylaws:
 
     def _articles(self, city: str, programme: str, moment: datetime) -> dict[str, str]:
         """The entry behind each value on this day, or the platform's default where the city says nothing."""
-        begins = min(values.begins_on for values in self._dated[city, programme].values())
-        written = f"{begins}/{self._packs[city].first_edition}"
-        found = {rule: f"{UNSAID}{programme}/{rule}@{written}" for rule in (*OPTIONAL, _ENDORSEMENT)}
+        found = {rule: self._default(city, f"{programme}/{rule}") for rule in (*OPTIONAL, _ENDORSEMENT)}
         for dated in self._citable[city, programme]:
             with suppress(PackUnfit):  # It does not hold yet, or no longer.
                 found[dated.rule.rpartition("/")[2]] = dated.ground(dated.entry_at(moment)).ref
@@ -225,6 +223,15 @@ class IssuanceBylaws:
             entry = dated.entry_at(moment)
             return replace(dated.ground(entry), edition=edition), entry.value
         return None
+
+    def basis(self, city: str, path: str, moment: datetime, edition: str) -> Ground:
+        """The entry that held at this moment; the platform's default, where the city's bylaws say nothing of it."""
+        found = self.ground(city, path, moment, edition)
+        return found[0] if found else self.cited(city, self._default(city, path), edition)
+
+    def _default(self, city: str, path: str) -> str:
+        own = self._dated[city, path.partition("/")[0]].values()
+        return f"{UNSAID}{path}@{min(values.begins_on for values in own)}/{self._packs[city].first_edition}"
 
     def channel_of(self, city: str, outlet: str) -> Channel:
         """The way to a card that an outlet is: its kind. Raises OutletUnknown."""

@@ -11,6 +11,7 @@ from libs.vault.port import Erased
 from libs.web.call import CallContext
 from services.ids import ApplicationId, HoldingId, IdMistyped, PersonId, holding_id, known
 from services.issuance.adapters.bylaws import OutletUnknown, ProgrammeUnknown
+from services.issuance.adapters.why_card import ONE_CARD_EACH
 from services.issuance.domain.application import counter
 from services.issuance.domain.application import decider as paper
 from services.issuance.domain.application.commands import SubmitApplication
@@ -30,8 +31,6 @@ CHECKED = (
     counter.CommitmentMissing, counter.CommitmentOutdated, counter.PortraitMissing, counter.PortraitFromElsewhere,
     counter.LegacyCardMissing, counter.WayNotOffered, PapersMissing,
 )  # fmt: skip
-
-ONE_CARD = "issuance.applying.cards_per_person"
 
 
 class AlreadyApplied(Clash):
@@ -140,11 +139,11 @@ async def _must_be_the_only_one(hands: Hands, asked: Request, under: IssuanceByl
     if holding.lead is not None:
         raise ApplicantMerged(person_id=holding.person_id)
     if holding.current is not None or not isinstance(holding.coming, NothingComing) or holding.beside:
-        raise AlreadyHolds(under.by(ONE_CARD))
+        raise AlreadyHolds(under.by(ONE_CARD_EACH))
     for other in await hands.questions.open_applications_of(asked.holding):
         standing = await hands.desks["application"].standing(other)
         if isinstance(standing.state, Submitted | SupplementNeeded | Reviewing):
-            raise AlreadyApplied(under.by(ONE_CARD))
+            raise AlreadyApplied(under.by(ONE_CARD_EACH))
 
 
 async def _age(hands: Hands, asked: Request, under: IssuanceBylaw, pictured: bool, now: datetime) -> int | None:

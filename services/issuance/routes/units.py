@@ -22,6 +22,7 @@ from libs.web.call import Call
 from libs.web.problems import refusals
 from services.ids import HoldingId, PersonId, application_id
 from services.issuance.adapters.bylaws import OutletUnknown, ProgrammeUnknown
+from services.issuance.adapters.why_card import ONE_CARD_EACH
 from services.issuance.domain.application.commands import SubmitApplication
 from services.issuance.domain.application.counter import ChannelClosed, ProgrammeNotOpen
 from services.issuance.domain.applying import Channel
@@ -33,7 +34,7 @@ from services.issuance.domain.unit.events import RowRefused, UnitCodeProposed
 from services.issuance.domain.unit.state import Unit
 from services.issuance.routes.bodies import CodeProposalBody, UnitApplicationBody, UnitPath, UnitProposalPath
 from services.issuance.routes.hands import Hands
-from services.issuance.routes.taking_in import ONE_CARD, AlreadyApplied, Request, shown, submission, whom
+from services.issuance.routes.taking_in import AlreadyApplied, Request, shown, submission, whom
 
 
 class UnitsApplyAtTheHall(Forbidden):
@@ -105,7 +106,7 @@ def units(routes: APIRouter, hands: Hands) -> None:
                 person, holding = whom(one)
                 call.allow(city=person.partition("-")[0])
                 if holding in seen:
-                    raise AlreadyApplied(under.by(ONE_CARD))
+                    raise AlreadyApplied(under.by(ONE_CARD_EACH))
                 seen.add(holding)
                 number = derived(call.command_id, row)
                 asked = Request(

@@ -1,6 +1,7 @@
 """How a city is organised, from its pack to the domain, and what the public is told of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from math import asin, cos, radians, sin, sqrt
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.kernel import Missing
 from libs.kernel.calendar import shanghai_day
+from libs.kernel.why import Cited
 from libs.runtime.citypack import CityPack, CityPacks, Dated, PackUnfit
 from services.office.domain.establishment import Entrustment, Establishment, Level, Organisation
 
@@ -76,8 +78,17 @@ class Establishments:
         """As the domain reads it. Raises CityUnknown."""
         day = (city, shanghai_day(moment))
         if day not in self._of_the_day:
-            self._of_the_day[day] = _establishment(self.data_at(city, moment))
+            self._of_the_day[day] = replace(
+                _establishment(self.data_at(city, moment)), said_by=self._said_by(city, moment)
+            )
         return self._of_the_day[day]
+
+    def _said_by(self, city: str, moment: datetime) -> Cited | None:
+        dated = self._dated[city]
+        if dated is None:
+            return None
+        ground = dated.ground(dated.entry_at(moment))
+        return Cited(city=city, edition=ground.edition, articles=(ground.ref,))
 
     def reach(self, city: str, role: str, organisation: str, moment: datetime) -> str:
         """The organisation for which a caller acts: the one that the token names, or the seat of the role."""

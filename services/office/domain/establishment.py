@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from libs.kernel import Missing, value
+from libs.kernel.why import Cited
 
 
 class OrganisationUnknown(Missing):
@@ -38,12 +39,16 @@ class Entrustment:
 
 @value
 class Establishment:
-    """One city's organisations. `apart` are duties that one person never holds together."""
+    """One city's organisations. `apart` are duties that one person never holds together.
+
+    `said_by` is the entry in which the city says so; a city that says nothing has none.
+    """
 
     organisations: Mapping[str, Organisation]
     levels: Mapping[str, Level]
     entrusted: tuple[Entrustment, ...] = ()
     apart: tuple[frozenset[str], ...] = ()
+    said_by: Cited | None = None
 
     def __post_init__(self) -> None:
         for one in self.organisations.values():

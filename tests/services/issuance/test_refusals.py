@@ -15,7 +15,7 @@ from libs.testing.portraits import portrait
 from libs.testing.refusals import raised_bare, refusals_of
 from libs.testing.town import Town
 from services.ids import PersonId, card_id, holding_id
-from services.issuance.adapters import bylaws, return_files, why
+from services.issuance.adapters import bylaws, return_files, why_card
 from services.issuance.adapters.portraits import examine
 from services.issuance.domain import endorsement
 from services.issuance.domain import portrait as pictures
@@ -203,7 +203,7 @@ NOT_BY_BYLAW: Mapping[str, frozenset[type[Refused]]] = {
         {
             papers.ApplicationUnknown, collection.CardUnknown, cards.FunctionUnknown, batch.BatchUnknown,
             bylaws.ProgrammeUnknown, bylaws.OutletUnknown, ReceiptUnknown, NoLetter, NoPortrait,
-            PersonErased, why.NotDecided,
+            PersonErased, why_card.NotDecided,
         }
     ),
     "as things stand it makes no sense, whatever a city's bylaws say": frozenset(

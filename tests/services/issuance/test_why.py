@@ -2,20 +2,39 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 
 from libs.kernel.ids import derived
-from libs.kernel.why import Said, told
+from libs.kernel.why import Decision, FactUsed, Said, Why, told
 from libs.testing.town import Town
-from services.ids import application_id, holding_id, person_id
-from services.issuance.adapters.why import EXPLAINED, EXPLAINED_ELSEWHERE, NOTHING_DECIDED, NotDecided, why
+from services.ids import application_id, card_id, holding_id, person_id
+from services.issuance.adapters.why import EXPLAINED, EXPLAINED_ELSEWHERE, NOTHING_DECIDED, why
+from services.issuance.adapters.why_card import NotDecided, why_card
 from services.issuance.domain.application import events as papers
 from services.issuance.domain.holding import events as cards
-from services.issuance.domain.holding.decider import NOT_COLLECTED
-from tests.platform import AUDITOR, CENTRE, CLERK, HALL, HRSS, PORTRAIT, Open, applied, id_card, registered
+from services.issuance.domain.holding.decider import HELD, NOT_COLLECTED, ONE_CARD, UNDER_WAY
+from services.issuance.domain.holding.events import Kind
+from services.issuance.domain.holding.joining import MERGED
+from services.loss.domain.decider import RAN_OUT
+from tests.platform import (
+    AUDITOR,
+    CENTRE,
+    CLERK,
+    HALL,
+    HRSS,
+    ICBC,
+    PORTRAIT,
+    Open,
+    a_card_in_use,
+    applied,
+    approved,
+    id_card,
+    registered,
+)
 from tests.services.issuance import card_drawer as drawer
 
 STRANGER = {"name": "何远", "mobile": "13800005678", "language": "zh"}
@@ -109,6 +128,7 @@ STORIES: dict[type, tuple[Any, ...]] = {
     cards.CardEndorsed: (drawer.entitled, drawer.reserved, drawer.activated, drawer.endorsed),
     cards.CardArrived: (drawer.arrived,),
     cards.CardUnclaimed: (drawer.arrived, drawer.unclaimed),
+    cards.CardCancelled: (drawer.entitled, drawer.reserved, drawer.activated, drawer.cancelled),
 }
 
 
@@ -122,8 +142,7 @@ def test_each_decision_has_a_sentence_in_both_languages_and_cites_a_rule(fact: t
         answer = why(about, drawer.PAPER, on_paper, on_cards, drawer.BYLAWS)
         text = told(answer, drawer.BYLAWS.names("330900"))
         assert text.zh != text.en
-        not_here = fact in (papers.ReviewAsked, papers.ReviewRefused, cards.CardEndorsed)
-        assert not_here or len(answer.grounds) == 1, "Zhoushan asks no other authority and endorses no card"
+        assert len(answer.grounds) == 1
 
 
 @pytest.mark.requirement("R135")
@@ -148,3 +167,132 @@ def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> Non
     story: Any = [(one, SimpleNamespace(meta="{}")) for one in (drawer.submitted, drawer.withdrawn)]
     with pytest.raises(NotDecided):
         why("refusal", drawer.PAPER, story, [], drawer.BYLAWS)
+
+
+# --- asked with the card ---
+
+
+def rows(*facts: Any) -> Any:
+    return [(one, SimpleNamespace(meta='{"bylaws": "e1"}')) for one in facts]
+
+
+def of_card(about: Any, *facts: Any, card: Any = drawer.CARD) -> Why:
+    return why_card(about, card, rows(*facts), drawer.BYLAWS)
+
+
+DIED = FactUsed(
+    fact="deceased", department="police", valid_from=date(2026, 10, 20), stated_at=drawer.shanghai(10, 21, 9)
+)
+ROW_OF_DEATH = "citizen-card/programme.eligibility#deceased@2012-03-10/2026-09-01"
+KNOWN_DEAD = replace(
+    drawer.not_entitled, ground=ROW_OF_DEATH, edition="e1", used=(DIED, replace(DIED, fact="hukou"))
+)  # fmt: skip
+
+
+@pytest.mark.requirement("R66")
+def test_a_card_whose_holder_has_died_ended_by_the_city_s_rule_and_the_department_s_word() -> None:
+    told_dead = of_card("end", *drawer.IN_USE, KNOWN_DEAD, replace(drawer.cancelled, reason="death"))
+    assert (told_dead.decision, told_dead.said.zh) == (Decision.BLOCK, "卡片已注销：持卡人死亡")
+    assert [ground.rule for ground in told_dead.grounds] == [
+        "citizen-card/loss.cancel_reasons", "citizen-card/programme.eligibility#deceased",
+    ]  # fmt: skip
+    assert told_dead.grounds[0].basis.en == "Zhoushan citizen-card FAQ (6)"
+    assert told_dead.facts == (DIED,)
+    story = rows(*drawer.IN_USE, KNOWN_DEAD, replace(drawer.cancelled, reason="death"))
+    assert why("end", drawer.PAPER, rows(drawer.submitted), story, drawer.BYLAWS) == told_dead, "the same for the paper"
+
+
+@pytest.mark.parametrize(
+    ("reason", "rule", "said"),
+    [
+        ("moved_away", "citizen-card/loss.cancel_reasons", "its holder has moved away"),
+        ("own_request", "citizen-card/loss.cancel_reasons", "its holder asked for it"),
+        ("stolen by a bird", "citizen-card/loss.cancel_reasons", "stolen by a bird"),
+        (MERGED, "citizen-card/issuance.applying.cards_per_person", "when two were merged"),
+        (RAN_OUT[False], "citizen-card/loss.on_lapse", "lapsed unsigned"),
+        (RAN_OUT[True], "default/citizen-card/loss.written_report_term", "ran out"),
+    ],
+)
+def test_however_a_card_ends_the_rule_is_named(reason: str, rule: str, said: str) -> None:
+    answer = of_card("end", *drawer.IN_USE, replace(drawer.cancelled, reason=reason))
+    assert ([ground.rule for ground in answer.grounds], answer.facts) == ([rule], ())
+    assert said in answer.said.en
+    with pytest.raises(NotDecided):
+        of_card("end", *drawer.IN_USE, replace(drawer.cancelled, reason=reason), card=drawer.NEXT_CARD)
+
+
+@pytest.mark.requirement("R12")
+@pytest.mark.parametrize("reason", sorted(ONE_CARD))
+def test_no_second_card_is_made_because_there_is_one_to_a_person(reason: str) -> None:
+    facts = rows(drawer.entitled, replace(drawer.declined, reason=reason))
+    answer = why("refusal", drawer.PAPER, rows(drawer.submitted), facts, drawer.BYLAWS)
+    assert (answer.decision, answer.said.en) == (Decision.REFUSAL, f"no card is made: {reason}")
+    assert answer.said.zh not in (answer.said.en, "不予制卡：不符合条件")
+    [ground] = answer.grounds
+    assert (ground.rule, ground.basis.zh) == ("citizen-card/issuance.applying.cards_per_person", "默认值")
+    assert {UNDER_WAY, HELD} < ONE_CARD
+
+
+def test_an_order_that_the_applicant_has_taken_back_was_refused_by_nobody() -> None:
+    facts = rows(drawer.entitled, drawer.ordered, replace(drawer.declined, reason="moving abroad"))
+    with pytest.raises(NotDecided):
+        why("refusal", drawer.PAPER, rows(drawer.submitted), facts, drawer.BYLAWS)
+
+
+def test_why_no_new_card_was_made_is_asked_with_the_old_one() -> None:
+    declined = replace(
+        drawer.declined, application_id=None, old_card_id=drawer.CARD, reason=KNOWN_DEAD.because, kind=Kind.REISSUE
+    )
+    answer = of_card("refusal", *drawer.IN_USE, KNOWN_DEAD, declined)
+    assert [ground.ref for ground in answer.grounds] == [ROW_OF_DEATH]
+    assert answer.facts == KNOWN_DEAD.used
+
+
+@pytest.mark.requirement("R137")
+def test_a_new_card_in_place_of_an_endorsed_one_says_until_when_it_holds_and_by_which_article() -> None:
+    holding = holding_id(person_id(drawer.WUXI, derived("Li")), "residence-permit")
+    new, entitled = card_id(holding, 2), replace(drawer.entitled, programme="residence-permit")
+    until = drawer.shanghai(9, 20, year=2028)
+    came = (
+        entitled, drawer.activated, replace(drawer.endorsed, valid_to=until),
+        replace(drawer.next_reserved, card_id=new), replace(drawer.replaced, card_id=new, valid_to=until),
+    )  # fmt: skip
+    answer = of_card("validity", *came, card=new)
+    assert answer.said.en == "valid to the end of 19 September 2028, as the card in whose place it came"
+    assert [ground.rule for ground in answer.grounds] == ["residence-permit/programme.endorsement"]
+    again = replace(drawer.endorsed, card_id=new, valid_to=drawer.shanghai(9, 20, year=2029))
+    answer = of_card("validity", *came, again, card=new)
+    assert answer.said.en == "valid to the end of 19 September 2029"
+    assert [ground.rule for ground in answer.grounds] == ["residence-permit/programme.endorsement"]
+
+
+def test_a_card_that_came_without_an_application_says_until_when_it_is_kept_and_valid() -> None:
+    assert "kept to the end of" in of_card("collection", *drawer.NEXT_AT_OUTLET, card=drawer.NEXT_CARD).said.en
+    valid = of_card("validity", *drawer.REPLACED, card=drawer.NEXT_CARD)
+    assert [ground.rule for ground in valid.grounds] == ["citizen-card/programme.issuance.validity_years"]
+
+
+@pytest.mark.requirement("R66", "R67")
+async def test_the_end_of_a_card_is_explained_at_the_card_and_at_its_application(a_town: Town) -> None:
+    shown = id_card()
+    _, card = await a_card_in_use(a_town, document=shown)
+    police = replace(HRSS, id="police-1", department="police")
+    died = {"document": shown, "fact": "deceased", "valid_from": "2026-08-30", "reference": "D-1"}
+    await a_town.post(police, "/v1/facts", died)
+    await a_town.drain()
+    path = f"/v1/cards/{card}"
+    assert (await a_town.get(CLERK, f"{path}/issue/why", about="end", expect=404))["code"] == "not-decided"
+    given_back = {
+        "document": "id_card", "reason": "death", "relation": "child", "relation_proof": "household_book",
+    }  # fmt: skip
+    waiting = await a_town.post(ICBC, f"{path}/cancellations", given_back, expect=202)
+    await approved(a_town, CENTRE, path, waiting)
+    await a_town.drain()
+    told = await a_town.get(CLERK, f"{path}/issue/why", about="end")
+    assert (told["decision"], told["said"]["zh"]) == ("block", "卡片已注销：持卡人死亡")
+    assert rules(told)[0] == "citizen-card/loss.cancel_reasons"
+    assert [(fact["fact"], fact["department"]) for fact in told["facts"]] == [("deceased", "police")]
+    assert "公安局" in told["text"]["zh"]
+    valid = await a_town.get(CLERK, f"{path}/issue/why")
+    assert rules(valid) == ["citizen-card/programme.issuance.validity_years"]
+    await a_town.get(CLERK, f"/v1/cards/{card[:-1]}9/issue/why", about="end", expect=404)

@@ -108,6 +108,10 @@ from services.issuance.domain.holding.turning import grants_of, turned
 
 NOT_COLLECTED = "the new card was not collected in time"
 """Why a new card that lay at its outlet too long takes nobody's place."""
+UNDER_WAY = "another application for this card is under way"
+HELD = "the holder has this card already; report it lost or exchange it"
+ONE_CARD = frozenset({UNDER_WAY, HELD, HELD_ALREADY, MERGED_AWAY})
+"""Why none is made where a person would have two of one programme."""
 
 
 class NotInHand(Clash):
@@ -299,9 +303,9 @@ def claim(asked: ClaimCard, holding: Holding) -> Sequence[Event]:
     if asked.application_id in holding.claims:
         return []
     if not isinstance(holding.coming, NothingComing):
-        return [_declined(asked, "another application for this card is under way")]
+        return [_declined(asked, UNDER_WAY)]
     if holding.current is not None:
-        return [_declined(asked, "the holder has this card already; report it lost or exchange it")]
+        return [_declined(asked, HELD)]
     if holding.beside:
         return [_declined(asked, HELD_ALREADY)]
     if holding.lead is not None:

@@ -33,6 +33,8 @@ from services.issuance.domain.holding.state import (
     evolve,
 )
 
+MERGED = "merged"
+"""Why a card ends whose holder has another one under the entry that remains."""
 HELD_ALREADY = "the holder has this card already, under an entry of the register that was merged with this one"
 MERGED_AWAY = "the applicant's entry was merged with another one; apply under that"
 
@@ -100,7 +102,7 @@ def give_way(asked: GiveWay, holding: Holding) -> Sequence[Event]:
                 holding_id=asked.holding_id,
                 person_id=holding.person_id,
                 card_id=current.card_id,
-                reason="merged",
+                reason=MERGED,
                 at=max(asked.at, current.active_from),
             )
         )

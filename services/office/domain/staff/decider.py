@@ -54,7 +54,10 @@ def appoint(asked: Appoint, staff: Staff) -> Sequence[Event]:
     duties = asked.under.level_of(asked.organisation).duties
     if asked.duty not in duties:
         raise DutyNotOfThisPlace(
-            duty=asked.duty, organisation=asked.organisation, duties=", ".join(sorted(duties)) or "none"
+            asked.under.said_by,
+            duty=asked.duty,
+            organisation=asked.organisation,
+            duties=", ".join(sorted(duties)) or "none",
         )
     if asked.until is not None and asked.until <= asked.since:
         raise EndsBeforeItBegins
@@ -64,7 +67,7 @@ def appoint(asked: Appoint, staff: Staff) -> Sequence[Event]:
             if (held.duty, held.organisation) == (asked.duty, asked.organisation):
                 return []
             if _apart(held, asked.duty, asked.under):
-                raise DutiesApart(held=held.duty, organisation=held.organisation, duty=asked.duty)
+                raise DutiesApart(asked.under.said_by, held=held.duty, organisation=held.organisation, duty=asked.duty)
     return [
         Appointed(
             staff_id=asked.staff_id,
@@ -121,7 +124,8 @@ def _within_reach(reach: str, organisation: str, under: Establishment) -> None:
     """Raises BeyondYourReach, OrganisationUnknown."""
     if not under.reaches(reach, organisation):
         above = ", ".join(under.chain(organisation))
-        raise BeyondYourReach(organisation=organisation, reach=reach or "an organisation that you named", above=above)
+        whose = reach or "an organisation that you named"
+        raise BeyondYourReach(under.said_by, organisation=organisation, reach=whose, above=above)
 
 
 def _apart(held: Appointment, duty: str, under: Establishment) -> bool:
