@@ -264,12 +264,14 @@ class CityPack:
         return Said(zh=chinese, en=text)
 
     def named(self, kind: str, of: str) -> Said:
-        """What the city calls a `fact`, `function`, `document` or `department`; its id, where it has no name.
+        """What the city calls a `fact`, `function`, `document`, `department` or `outlet`; its id, where it has no name.
 
         A `refusal` is called by its sentence; only the Chinese one stands there, with the details of the refusal.
         """
         if kind == "department":
             found = self.files["city"]["departments"].get(of, {}).get("title", {})
+        elif kind == "outlet":
+            found = self.outlets.get(of, {}).get("name", {})
         else:
             found = self.files["city"].get("words", {}).get(kind, {}).get(of) or self.words.get(kind, {}).get(of, {})
         return Said(zh=str(found.get("zh", of)), en=str(found.get("en", of)))

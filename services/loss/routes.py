@@ -454,7 +454,7 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
                 "card has ended (`ending`), who bears a loss (`liability`)."
             ),
         ] = "block",
-        at: Annotated[When | None, Query(description="As things stood at this instant; now, if none is given.")] = None,
+        at: Annotated[When | None, Query(description="As things stood at this past instant; now, if none is.")] = None,
     ) -> WhyView:
         """What was decided last, by which rules as they were then, in Chinese and English; the same for everybody."""
         holding = holding_of(card_id)
@@ -462,7 +462,8 @@ def router(desk: CommandDesk[Desk], bylaws: LossBylaws, city: Clock) -> APIRoute
         if not standing.state.heard_of(CardId(card_id)):
             raise CardUnknown(card_id=card_id)
         story = [fact for fact, _ in await desk.story(holding)]
-        answer = why(about, CardId(card_id), story, at or city.now(), bylaws, function)
+        now = max(city.now(), standing.last_at or city.now())  # Nobody's clock is behind what has happened.
+        answer = why(about, CardId(card_id), story, min(at or now, now), bylaws, function)
         return WhyView.of(answer, bylaws.names(city_of(holding)))
 
     return routes

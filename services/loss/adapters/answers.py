@@ -1,7 +1,7 @@
 """The answers of the loss desk to "why?": each is made from the facts, and cites the entries that stand beside them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -101,6 +101,11 @@ class Case:
             if self.means([stop.function for stop in fact.stops]) and lapses_at in (None, fact.lapses_at):
                 yield fact
 
+    def order(self) -> Order | None:
+        """The last new card that was applied for in place of this one."""
+        orders = (fact for _, fact in self.past if isinstance(fact, ReissueOrdered | ReplacementOrdered))
+        return next((one for one in orders if one.card_id == self.card_id), None)
+
     def grounds(self, named: Grounds, *rules: str) -> tuple[Ground, ...]:
         """Of the entries that a fact names, those of these rules, in the edition of its day."""
         refs = (ref for ref in named.articles if ref.partition("@")[0].rpartition(".")[2] in rules)
@@ -130,10 +135,11 @@ class Case:
 def block(case: Case) -> Why:
     """The report that holds the function, or the lift after which it has not cooled yet. Raises NotStopped."""
     hold = next((one for one in case.holds if case.means([one.function])), None)
-    report = next(case.reports(case.card_id), None)
+    report = next(replace(case, function=hold.function).reports(case.card_id), None) if hold is not None else None
     if hold is not None and report is not None:
         said = _held(hold, case.name("function", hold.function), for_good=isinstance(case.desk.card, Superseded))
-        if any(isinstance(fact, StopHastened) and fact.function == hold.function for _, fact in case.past):
+        hastened = (fact for _, fact in case.past if isinstance(fact, StopHastened) and fact.at >= report.at)
+        if any((fact.card_id, fact.function) == (case.card_id, hold.function) for fact in hastened):
             said = Said(zh=f"{said.zh}（终端已收存该卡）", en=f"{said.en} (a terminal has captured the card)")
         return case.why(Decision.BLOCK, said, case.grounds_of(report), report.at)
     for _, fact in case.past:
@@ -174,7 +180,8 @@ def deadline(case: Case) -> Why | None:
     report = next(case.reports(case.card_id), None)
     if report is None or report.lapses_at is None:
         return None
-    if any(isinstance(fact, ReissueOrdered) and fact.at >= report.at for _, fact in case.past):
+    order = case.order()
+    if isinstance(order, ReissueOrdered) and order.at >= report.at:
         return None
     until, what = _hour(report.lapses_at), case.functions([stop.function for stop in report.stops])
     if isinstance(report, LossReported):
@@ -279,9 +286,7 @@ def ending(case: Case) -> Why | None:
         match fact:
             case CardSucceeded(old_card_id=case.card_id):
                 said = Said(zh="新卡已启用，该卡同时终止", en="a new card works, and this one has ended with that")
-                order = next(
-                    (one for _, one in case.past if isinstance(one, ReissueOrdered | ReplacementOrdered)), None
-                )
+                order = case.order()
                 return case.why(
                     Decision.BLOCK, said, case.grounds(order.grounds, "reissue_at") if order else (), fact.at
                 )
@@ -321,7 +326,7 @@ def _grounds_of_end(case: Case, fact: CardCancelled) -> tuple[Ground, ...]:
         older = next(ends, None)
         return () if older is None else _grounds_of_end(case, older)
     if fact.reason in RAN_OUT:
-        return case.grounds_of(next(case.reports(fact.card_id, fact.at), None))
+        return case.grounds_of(next(replace(case, function="").reports(fact.card_id, fact.at), None))
     return case.grounds(fact.grounds, *_given_back(fact))
 
 

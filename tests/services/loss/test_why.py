@@ -154,6 +154,18 @@ def test_once_a_new_card_was_applied_for_nothing_is_said_to_come_back() -> None:
     assert "for good" in asked("block", issued, in_writing, reissue).said.en
 
 
+def test_without_a_function_the_report_is_named_that_stops_what_is_stopped() -> None:
+    debit = cited(drawer.signed, stops=(Stop(function="bank_debit", from_=MORNING),))
+    lifted_again = replace(lifted, functions=("bank_debit",))
+    assert asked("block", issued, by_telephone, debit, lifted_again, function="").at == by_telephone.at
+
+
+def test_a_capture_of_long_ago_is_not_told_of_a_new_report() -> None:
+    again = replace(in_nanjing, at=NOON + drawer.DAY)
+    once_more = asked("block", issued, in_nanjing, captured, lifted_in_nanjing, again, function="epurse")
+    assert "captured" not in once_more.said.en
+
+
 def test_what_is_not_stopped_is_not_explained() -> None:
     for facts in ((issued,), (issued, by_telephone, drawer.lapsed)):
         with pytest.raises(NotStopped, match="it has stopped: nothing"):
@@ -242,10 +254,16 @@ def test_a_card_that_ended_with_an_unsigned_report_names_the_rules_of_that_repor
     assert (told.decision, told.at) == (Decision.BLOCK, HOUR)
     assert leaves(told) == {"pre_report_covers", "pre_report_window", "on_lapse"}
     assert "电话挂失期满未书面挂失" in told.said.zh
+    assert asked("ending", issued, by_telephone_sternly, drawer.lapsed_sternly, function="epurse") == told
     follower = replace(drawer.lapsed_sternly, card_id=NEXT_CARD, with_card_id=CARD, at=HOUR + SECOND)
     heir = why("ending", NEXT_CARD, [issued, by_telephone_sternly, drawer.lapsed_sternly, follower],
                HOUR + drawer.DAY, drawer.BYLAWS)  # fmt: skip
     assert (heir.grounds, "ended with it" in heir.said.en) == (told.grounds, True)
+
+
+def test_a_card_is_not_said_to_have_gone_by_the_order_of_its_follower() -> None:
+    heirs = replace(worn, card_id=NEXT_CARD, at=drawer.AUTUMN + SECOND, grounds=Grounds())
+    assert leaves(asked("ending", issued, worn, drawer.succeeded, heirs)) == {"reissue_at"}
 
 
 def test_a_relative_who_gave_the_card_back_is_one_by_the_city_s_rule() -> None:
@@ -330,5 +348,7 @@ async def test_citizen_clerk_and_appeal_read_the_same_from_the_block_to_the_end_
     liable = await one_text(town, card, "liability")
     borne = await town.get(AUDITOR, f"/v1/cards/{card}/liability", function="medical")
     assert (liable["said"]["zh"], liable["said"]["en"]) == (borne["because_zh"], borne["because"])
+    ahead = await one_text(town, card, "ending", at="2036-01-01T00:00:00Z")
+    assert ahead == ending, "nobody is told what has not been yet"
     undecided = await town.get(CLERK, f"/v1/cards/{card}/why", about="new_card", expect=404)
     assert undecided["code"] == "not-decided"
