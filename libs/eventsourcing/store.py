@@ -1,5 +1,6 @@
 """What every event store promises; the memory twin and PostgreSQL pass the same contract tests."""
 
+import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -126,6 +127,11 @@ class Recorded:
     meta: str
     effective_at: datetime
     recorded_at: datetime
+
+    @property
+    def edition(self) -> str:
+        """The edition of the bylaws by which the city acted; empty where it was not written down."""
+        return str(json.loads(self.meta).get("bylaws", ""))
 
 
 class Outgoing(NamedTuple):

@@ -156,7 +156,8 @@ def why_not(no: Refused, names: Names) -> Why | None:
 _LISTED = {
     "documents": "document", "channels": "channel", "ways": "way", "way": "way", "function": "function",
     "reportable": "function", "kind": "place", "kinds": "place", "proofs": "proof", "reasons": "reason",
-    "kin": "relation", "office": "office", "outlet": "outlet",
+    "kin": "relation", "office": "office", "outlet": "outlet", "department": "department", "fact": "fact",
+    "facts": "fact", "programme": "programme", "programmes": "programme",
 }  # fmt: skip
 """Details of refusals that are ids, or lists of them, and what they are ids of."""
 

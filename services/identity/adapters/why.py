@@ -1,6 +1,5 @@
 """Why identity decided so about a correction, an entry, a record or a row of a roll: by the rules as they were then."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -176,7 +175,7 @@ def why_aside(row: int, story: Story, packs: CityPacks) -> Why:
         city=taken.city,
         decision=decision,
         said=said,
-        grounds=_only(packs[taken.city].ground("feeds.agreements", taken.at, _edition(recorded), taken.department)),
+        grounds=_only(packs[taken.city].ground("feeds.agreements", taken.at, recorded.edition, taken.department)),
         at=settled.at if settled else taken.at,
     )
 
@@ -193,7 +192,7 @@ def why_row(roll_id: RollId, part: int, line: int, story: Story, case: Duplicate
             verdict = page.of_each_row[line - page.first_line]
             decision, said = _row(verdict, case)
             leaf = _RULE_OF.get(verdict.code, "" if verdict.outcome is Outcome.REJECTED else _MASS_ISSUE)
-            ground = pack.ground(f"{programme}/{leaf}", page.at, _edition(row)) if leaf else None
+            ground = pack.ground(f"{programme}/{leaf}", page.at, row.edition) if leaf else None
             return Why(city=pack.code, decision=decision, said=said, grounds=_only(ground), at=page.at)
     raise RowNotJudged(part=part, line=line)
 
@@ -204,7 +203,7 @@ _RULE_OF: Mapping[str, str] = {"not-entitled": "programme.eligibility"}
 
 def _of_base_data(pack: CityPack, at: datetime, row: Recorded) -> tuple[Ground, ...]:
     """Whose task base data are: an outlet asks, and whoever keeps them decides (R35, R169)."""
-    edition = _edition(row)
+    edition = row.edition
     bare = pack.ground(_ESTABLISHMENT, at, edition)
     if bare is None:
         return ()
@@ -390,8 +389,3 @@ def _only(ground: Ground | None) -> tuple[Ground, ...]:
 
 def _hour(at: datetime) -> str:
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
-
-
-def _edition(row: Recorded) -> str:
-    """The edition of the bylaws that stands in the record of a fact."""
-    return str(json.loads(row.meta).get("bylaws", ""))

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from libs.kernel.calendar import morning_of, shanghai_day
-from libs.runtime.citypack import CityPack, CityPacks, PackUnfit
+from libs.kernel.why import Cited
+from libs.runtime.citypack import UNSAID, CityPack, CityPacks, PackUnfit
 from services.wallet.domain.bylaw import OnLoss, Place, WalletBylaw
 from services.wallet.domain.chart import Heading, Kind, can_name
 
@@ -99,7 +100,8 @@ class WalletBylaws:
 
     def _read(self, city: str, programme: str, moment: datetime | date) -> WalletBylaw:
         at = moment if isinstance(moment, datetime) else morning_of(moment)
-        dated = {name: values.at(at) for name, values in self._dated[city, programme].items()}
+        entries = {name: (values, values.entry_at(at)) for name, values in self._dated[city, programme].items()}
+        dated = {name: entry.value for name, (_, entry) in entries.items()}
         caps, top_up, loss = dated["caps"], dated["top_up"], dated["loss"]
         return WalletBylaw(
             named=dated["named"],
@@ -118,7 +120,21 @@ class WalletBylaws:
             upload_delay_days=loss.upload_delay_days,
             refund_fee_per_mille=dated["refund_fee_per_mille"],
             account_borne=any(one["function"] == "account" for one in self._catalogues[city, programme].at(at)),
+            city=city,
+            edition=self._packs[city].hash,
+            articles={name: values.ground(entry).ref for name, (values, entry) in entries.items()},
         )
+
+    def pack(self, city: str) -> CityPack:
+        """All that a city has decided, for whoever explains what followed from it."""
+        return self._packs[city]
+
+    def by(self, city: str, programme: str, rule: str, moment: datetime) -> Cited:
+        """What cites a refusal that knows no bylaw: the books', or that of cards which carry no money."""
+        pack, path = self._packs[city], f"{programme}/{rule}"
+        ground = pack.ground(path, moment)
+        unsaid = f"{UNSAID}{path}@{pack.first_edition}/{pack.first_edition}"
+        return Cited(city=city, edition=pack.hash, articles=(unsaid if ground is None else ground.ref,))
 
     def place(self, city: str, outlet: str) -> Place:
         """Where an act takes place; whoever is at no outlet of the city is online."""

@@ -1,6 +1,7 @@
 """A city's fares, from its pack to the domain."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Annotated, Any
 
@@ -8,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from libs.kernel import Calendar, Missing
 from libs.kernel.calendar import morning_of, shanghai_day
-from libs.kernel.why import Decision, Ground, Said, Why
-from libs.runtime.citypack import CityPacks, PackUnfit
+from libs.kernel.why import Cited, Decision, Ground, Said, Why
+from libs.runtime.citypack import UNSAID, CityPacks, PackUnfit
 from services.wallet.domain.fares.bylaw import (
     Band,
     Concession,
@@ -138,11 +139,22 @@ class FareBylaws:
         """The fares that hold at this moment. Raises NoFares for a programme, or a time, that has none."""
         dated = self._dated.get((city, programme))
         if dated is None or shanghai_day(moment) < max(one.begins_on for one in dated.values()):
-            raise NoFares(programme=programme, programmes=", ".join(self.programmes(city)) or "none")
+            programmes = ", ".join(self.programmes(city)) or "none"
+            raise NoFares(self._no_fares(city, programme), programme=programme, programmes=programmes)
         day = (city, programme, shanghai_day(moment))
         if day not in self._of_the_day:
             self._of_the_day[day] = self._read(city, programme, moment)
         return self._of_the_day[day]
+
+    def _no_fares(self, city: str, programme: str) -> Cited | None:
+        """The first tariffs of a programme, or that its city says nothing of any; None for a city of nobody here."""
+        if city not in self._packs:
+            return None
+        pack, path, dated = self._packs[city], f"{programme}/fares.tariffs", self._dated.get((city, programme))
+        article = f"{UNSAID}{path}@{pack.first_edition}/{pack.first_edition}"
+        if dated is not None:
+            article = dated["tariffs"].ground(dated["tariffs"][0]).ref
+        return Cited(city=city, edition=pack.hash, articles=(article,))
 
     def why(self, city: str, trip: Boarding, rider: Rider, fare: Fare, programme: str) -> Why:
         """By which dated entries a trip costs what it costs, in the order in which they were applied."""
@@ -198,10 +210,13 @@ class FareBylaws:
                     self._read(city, programme, morning_of(day))
 
     def _read(self, city: str, programme: str, moment: datetime) -> FareBylaw:
-        now = {name: dated.at(moment) for name, dated in self._dated[city, programme].items()}
+        dated = self._dated[city, programme]
+        entries = {name: values.entry_at(moment) for name, values in dated.items()}
+        articles = {name: dated[name].ground(entry).ref for name, entry in entries.items()}
         pack = self._packs[city]
         try:
-            return _bylaw(now, pack.calendar)
+            bylaw = _bylaw({name: entry.value for name, entry in entries.items()}, pack.calendar)
+            return replace(bylaw, city=city, edition=pack.hash, articles=articles)
         except ValueError as error:
             raise PackUnfit(f"{pack.name}: {programme}/fares.yaml, as it holds on {moment.date()}: {error}") from error
 

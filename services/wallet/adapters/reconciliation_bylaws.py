@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.kernel import Calendar
 from libs.kernel.calendar import morning_of
-from libs.runtime.citypack import CityPack, CityPacks
+from libs.kernel.why import Cited
+from libs.runtime.citypack import UNSAID, CityPack, CityPacks
 from services.wallet.domain.chart import can_name
 from services.wallet.domain.reconciliation.bylaw import Party, ReconciliationBylaw
 from services.wallet.domain.reconciliation.matching import Source
@@ -52,6 +53,14 @@ class ReconciliationBylaws:
             return None
         bylaw: ReconciliationBylaw = dated.at(moment)
         return bylaw
+
+    def by(self, city: str, moment: datetime) -> Cited:
+        """Where it was agreed on who sends files; nobody has agreed on any where the city says nothing."""
+        pack, dated = self._packs[city], self._dated.get(city)
+        article = f"{UNSAID}wallet.reconciliation@{pack.first_edition}/{pack.first_edition}"
+        if dated is not None and moment >= morning_of(dated.begins_on):
+            article = dated.ground(dated.entry_at(moment)).ref
+        return Cited(city=city, edition=pack.hash, articles=(article,))
 
     def parties(self, moment: datetime) -> Iterator[tuple[str, Party]]:
         """Whose files are waited for at this moment, in each city."""

@@ -1,9 +1,12 @@
 """What a city may decide for itself about money on its cards. All money is integer fen."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.kernel import value
+from libs.kernel.why import Cited
 
 CAP_MAX_FEN = 10_000_000
 """No card holds a hundred thousand yuan; a bylaw that says so was mistyped."""
@@ -43,7 +46,8 @@ class WalletBylaw:
     held at the host, holds included. `account_reportable` says whether a report of loss freezes the online account (the
     default, for a named account can be reported, and a lost card neither pays nor takes money in, R96); where the cards
     bear the account as a function of its own (`account_borne`), only a report that names it does, for each function
-    has its own report and its own clock (domain facts 2.8).
+    has its own report and its own clock (domain facts 2.8). `articles` are the entries behind its values, by their
+    names in the programme's `wallet.yaml`.
     """
 
     named: bool
@@ -62,6 +66,9 @@ class WalletBylaw:
     upload_delay_days: int
     refund_fee_per_mille: int
     account_borne: bool = False
+    city: str = ""
+    edition: str = ""
+    articles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.purse_cap_fen <= CAP_MAX_FEN or not 0 < self.account_cap_fen <= CAP_MAX_FEN:
@@ -74,6 +81,10 @@ class WalletBylaw:
             raise ValueError("cooling and the longest upload delay take at most a year")
         if not 0 <= self.refund_fee_per_mille <= 100:
             raise ValueError("a refund costs at most a tenth")
+
+    def by(self, *rules: str) -> Cited:
+        """What a refusal by these rules cites, for example by `caps`."""
+        return Cited(city=self.city, edition=self.edition, articles=tuple(self.articles[rule] for rule in rules))
 
     def holds_until(self, at: datetime) -> datetime:
         return at + timedelta(hours=self.hold_hours)

@@ -15,6 +15,7 @@ from services.wallet.routes.refunds import refunds
 from services.wallet.routes.statements import StatementCounter, statements
 from services.wallet.routes.taps import TapCounter, taps
 from services.wallet.routes.till import till
+from services.wallet.routes.why import why
 
 
 def router(
@@ -33,4 +34,5 @@ def router(
     fare_table(routes, hands, tariffs)
     refunds(routes, hands, counter_of_statements.bylaws)
     statements(routes, hands, counter_of_statements)
+    why(routes, hands, counter_of_taps)
     return routes

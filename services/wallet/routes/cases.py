@@ -64,7 +64,7 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
     )
     async def how_a_case_stands(case_id: CasePath, call: Call) -> TapCaseView:
         """The record, why it is a case, which others stand against it, and what is proposed or ruled."""
-        call.allow(city=_city(case_id))
+        call.allow(city=city_in(case_id))
         case = await counter.cases_kept.case(case_id)
         standing = await hands.desks["tapcase"].standing(case.counter_id)
         return await seen(case_id, standing.state)
@@ -81,7 +81,7 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
     )  # fmt: skip
     async def rule_on_a_tap(case_id: CasePath, said: RulingBody, call: Call, response: Response) -> TapCaseView:
         """Book it, throw it out, or charge it to the issuer, once. Where money moves, another person must approve."""
-        call.allow(city=_city(case_id))
+        call.allow(city=city_in(case_id))
         counter_id = (await counter.cases_kept.case(case_id)).counter_id
 
         async def ask(_now: Cases, at: datetime) -> RuleOnTap:
@@ -118,7 +118,7 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
     )  # fmt: skip
     async def approve_a_ruling(case_id: CasePath, said: ApprovalBody, call: Call) -> TapCaseView:
         """Let be so what somebody else has proposed, if the record still stands as it did."""
-        call.allow(city=_city(case_id))
+        call.allow(city=city_in(case_id))
         counter_id = (await counter.cases_kept.case(case_id)).counter_id
 
         async def ask(_now: Cases, at: datetime) -> ApproveRuling:
@@ -144,7 +144,7 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
     )
     async def object_to_a_ruling(case_id: CasePath, said: ObjectionBody, call: Call) -> TapCaseView:
         """Say no to what somebody else has proposed, or take back what you proposed yourself; the case stays open."""
-        call.allow(city=_city(case_id))
+        call.allow(city=city_in(case_id))
         case = await counter.cases_kept.case(case_id)
 
         def ask(_now: Cases, at: datetime) -> DeclineRuling:
@@ -203,17 +203,17 @@ def cases(routes: APIRouter, hands: Hands, counter: TapCounter) -> None:
     async def carried_out(case_id: str, now: Cases) -> TapCaseView:
         """The books follow before the answer is given; if that fails, the timer sees to it."""
         if (fact := now.ruled.get(TapCaseId(case_id))) is not None:
-            rules = counter.bylaws.at(_city(case_id), hands.city.now())
+            rules = counter.bylaws.at(city_in(case_id), hands.city.now())
             await counter.cases_kept.carry_out(case_id, fact.ruling, rules)
         return await seen(case_id, now)
 
     async def seen(case_id: str, now: Cases) -> TapCaseView:
-        rules = counter.bylaws.at(_city(case_id), hands.city.now())
+        rules = counter.bylaws.at(city_in(case_id), hands.city.now())
         case = await counter.cases_kept.case(case_id)
         return tap_case_view(case, now, await counter.cases_kept.rivals(case_id, rules))
 
 
-def _city(case_id: str) -> str:
+def city_in(case_id: str) -> str:
     return case_id.partition("-")[0]
 
 

@@ -66,6 +66,7 @@ def corrections(routes: APIRouter, hands: Hands) -> None:
                 reason=said.reason,
                 evidence=said.evidence,
                 most_fen=under.account_cap_fen,
+                cap=under.by("caps"),
                 proposal_id=_proposal(name, call),
                 by=call.hand,
                 at=at,

@@ -1,11 +1,11 @@
 """What all doors of the wallet have at hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from libs.kernel import Unfit
+from libs.kernel import Refused, Unfit
 from libs.kernel.clocks import Clock
 from libs.kernel.ids import city_of
 from libs.ledger.auditor import Auditor
@@ -15,9 +15,13 @@ from libs.web.call import CallContext
 from services.ids import HoldingId
 from services.wallet.adapters.bylaws import WalletBylaws
 from services.wallet.domain.bylaw import WalletBylaw
-from services.wallet.domain.money import WalletNotOpened
+from services.wallet.domain.money import AboveTheCap, WalletNotOpened
+from services.wallet.domain.purse.decider import NoWalletHere
 
 REMEMBERED_MAX = 100_000
+SAID_BY: Mapping[type[Refused], str] = {AboveTheCap: "wallet.caps", NoWalletHere: "programme.catalogue"}
+"""Refusals that are said where no bylaw is at hand, and by which rule: the books know no city, and where cards carry no
+money there are no rules on money."""
 
 
 class MerchantUnknown(Unfit):
@@ -62,7 +66,11 @@ class Hands:
         """Have it decided, booked and stored; the state right after it. Raises MoneyHalted while the books drift."""
         self.auditor.refuse_if_drifting()
         city = city_of(key)
-        receipt = await call.handle(
-            self.desks[category], key, ask, city=city, reason=reason, correlation=key.partition(".")[0]
-        )
+        owner = key.partition(".")[0]
+        try:
+            receipt = await call.handle(self.desks[category], key, ask, city=city, reason=reason, correlation=owner)
+        except tuple(SAID_BY) as no:
+            programme = (await self.desks["purse"].standing(owner)).state.programme
+            no.why = self.bylaws.by(city, programme, SAID_BY[type(no)], self.city.now())
+            raise
         return receipt.state

@@ -110,6 +110,7 @@ def refunds(routes: APIRouter, hands: Hands, agreed: ReconciliationBylaws) -> No
                 voucher_fen=parts[Origin.VOUCHER],
                 at=at,
                 under=rules(at),
+                agreed=agreed.by(city, at),
             )
 
         fact = (await hands.decide("refund", holding, ask, call)).by(name)

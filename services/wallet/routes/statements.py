@@ -74,7 +74,7 @@ class AnotherStatement(Unfit):
 
 
 class NoSuchParty(Missing):
-    """The city has agreed on no {source} files with {sender}, but on {kinds}; send one of those."""
+    """The city has agreed on no {source} files with {sender}, but on {kinds_of_files}; send one of those."""
 
 
 class StatementCounter:
@@ -239,7 +239,8 @@ def statements(routes: APIRouter, hands: Hands, counter: StatementCounter) -> No
         found = [one for one in agreed if (one.source, one.sender) == (source, sender)]
         if not found:
             kinds = ", ".join(one.source for one in agreed if one.sender == sender)
-            raise NoSuchParty(source=source, sender=sender, kinds=kinds)
+            by = counter.bylaws.by(city, hands.city.now())
+            raise NoSuchParty(by, source=source, sender=sender, kinds_of_files=kinds)
         return found[0]
 
     def own_city(call: CallContext, city: str) -> str:

@@ -123,6 +123,7 @@ async def test_over_http_the_bylaw_stands_in_the_problem(town: Town) -> None:
     no = await town.post(HRSS, "/v1/facts", fact, expect=403)
     assert (no["code"], no["why"]["grounds"][0]["rule"]) == ("fact-not-yours", "feeds.agreements#hrss")
     assert "《舟山市市民卡管理暂行办法》" in no["why"]["text"]["zh"]
+    assert no["why"]["said"]["zh"].startswith("本市未约定由该部门（人力资源和社会保障局）提供此项事实（本市户籍）")
     came = await town.post(HRSS, "/v1/deliveries", {"name": "not-ours-to-say", "records": [fact]})
     told = await town.get(CENTRE, f"/v1/deliveries/{came['delivery_id']}/why", row="1")
     assert told["grounds"] == no["why"]["grounds"], "the same entry by either way"

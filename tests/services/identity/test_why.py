@@ -49,7 +49,7 @@ from tests.services.identity.test_programmes import NOON, PACKS, said
 from tests.services.identity.test_programmes import judged as verdict_of
 
 MATRIX = (Path(__file__).parents[2] / "web" / "access_matrix.txt").read_text()
-E1: Any = SimpleNamespace(meta='{"bylaws": "e1"}')
+E1: Any = SimpleNamespace(edition="e1")
 NO_CASE = case_desk.initial
 CASE = replace(on_a_roll.found, line=7)
 PAGE = rolls.PageCarriedOut(

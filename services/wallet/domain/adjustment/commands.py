@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from libs.kernel import command
 from libs.kernel.foureyes import Hand, ProposalId
+from libs.kernel.why import Cited
 from services.ids import HoldingId
 from services.wallet.domain.naming import AdjustmentId
 
@@ -13,8 +14,8 @@ from services.wallet.domain.naming import AdjustmentId
 class ProposeCorrection:
     """A holder's account is wrong by so much (above nothing: she is owed it); the other side lies at `against`.
 
-    `most_fen` is the cap of her account by her city's bylaw, and the bound of what is put right at once. Where
-    `against` is a pile of suspense, `stands_fen` is what it holds now.
+    `most_fen` is the cap of her account by her city's bylaw, and the bound of what is put right at once; `cap` is where
+    it stands. Where `against` is a pile of suspense, `stands_fen` is what it holds now.
     """
 
     adjustment_id: AdjustmentId
@@ -28,6 +29,7 @@ class ProposeCorrection:
     by: Hand
     at: datetime
     stands_fen: int = 0
+    cap: Cited | None = None
 
 
 @command

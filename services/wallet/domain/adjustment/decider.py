@@ -58,7 +58,7 @@ def propose_correction(asked: ProposeCorrection, adjustment: Adjustment) -> Sequ
     named(asked.by)
     amount(abs(asked.amount_fen))
     if abs(asked.amount_fen) > asked.most_fen:
-        raise CorrectionOutOfBounds(most_fen=asked.most_fen)
+        raise CorrectionOutOfBounds(asked.cap, most_fen=asked.most_fen)
     if adjustment.asked is None:  # Said again, it changes nothing of the pile.
         check_what_pays(asked.against, asked.stands_fen, asked.amount_fen)
     return _proposed(asked, adjustment, chart.online(asked.holding_id), asked.against, asked.amount_fen, asked.most_fen)

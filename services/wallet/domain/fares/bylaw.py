@@ -1,11 +1,13 @@
 """What a city may decide for itself about fares. All money is integer fen, all distances are metres."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from libs.kernel import Calendar, value
 from libs.kernel.calendar import SHANGHAI, shanghai_day
+from libs.kernel.why import Cited
 
 FARE_MAX_FEN = 100_000
 """No single trip costs a thousand yuan; a tariff that says so was mistyped."""
@@ -153,6 +155,7 @@ class FareBylaw:
 
     `credit_max_fen` is how far below zero one ride may take a purse (0: not at all), the one thing that ever may; the
     debt is cleared before the next ride, and first of all by the next top-up (Hangzhou electronic monthly ticket).
+    `articles` are the entries behind its values (`Ground.ref`), by their names in the programme's `fares.yaml`.
     """
 
     tariffs: Mapping[str, Tariff]
@@ -162,6 +165,15 @@ class FareBylaw:
     transfer: Transfer | None = None
     credit_max_fen: int = 0
     claim_days: int = 30
+    city: str = ""
+    edition: str = ""
+    articles: Mapping[str, str] = field(default_factory=dict)
+
+    def by(self, rule: str, row: str = "") -> Cited:
+        """What a refusal by this rule cites, for example by the row `bus` of `tariffs`."""
+        path, _, days = self.articles[rule].rpartition("@")
+        article = f"{path}#{row}@{days}" if row else f"{path}@{days}"
+        return Cited(city=self.city, edition=self.edition, articles=(article,))
 
     def __post_init__(self) -> None:
         if not 0 <= self.credit_max_fen <= FARE_MAX_FEN:

@@ -134,17 +134,18 @@ def price(trip: Boarding, rider: Rider, under: FareBylaw) -> Fare:
     """
     tariff, product = under.tariffs.get(trip.service), under.products.get(rider.product)
     if tariff is None:
-        raise ServiceWithoutTariff(service=trip.service)
+        raise ServiceWithoutTariff(under.by("tariffs"), service=trip.service)
     if product is None:
-        raise ProductUnknown(product=rider.product)
+        raise ProductUnknown(under.by("products"), product=rider.product)
     if product.lines is not None and trip.line not in product.lines:
-        raise LineNotCovered(line=trip.line)
-    _refuse_passback(trip, rider, product)
+        raise LineNotCovered(under.by("products", rider.product), line=trip.line)
+    _refuse_passback(trip, rider, product, under)
     if tariff.by_distance and trip.distance_m is None:
         return Fare(base_fen=tariff.incomplete_fen, steps=(), fen=tariff.incomplete_fen, incomplete=True)
     base = base_fare(tariff, trip.distance_m or 0)
     if base > tariff.ceiling_fen:
-        raise AboveTheCeiling(service=trip.service, ceiling_fen=tariff.ceiling_fen, fen=base)
+        by = under.by("tariffs", trip.service)
+        raise AboveTheCeiling(by, service=trip.service, ceiling_fen=tariff.ceiling_fen, fen=base)
     steps = []
     if better := _discount(base, trip, rider, product, under):
         steps.append(better)
@@ -163,7 +164,7 @@ def correct(incomplete: Fare, trip: Boarding, rider: Rider, claimed_at: datetime
     if not incomplete.incomplete:
         return incomplete
     if (shanghai_day(claimed_at) - shanghai_day(trip.at)).days > under.claim_days:
-        raise ClaimTooLate(days=under.claim_days)
+        raise ClaimTooLate(under.by("claim_days"), days=under.claim_days)
     return price(trip, rider, under)
 
 
@@ -173,10 +174,10 @@ def ride(balance_fen: int, fare_fen: int, under: FareBylaw) -> int:
     if fare_fen == 0:
         return balance_fen
     if balance_fen < 0:
-        raise DebtOpen(debt_fen=-balance_fen)
+        raise DebtOpen(under.by("credit_max_fen"), debt_fen=-balance_fen)
     left = balance_fen - fare_fen
     if left < -under.credit_max_fen:
-        raise BalanceShort(short_fen=-left)
+        raise BalanceShort(under.by("credit_max_fen"), short_fen=-left)
     return left
 
 
@@ -186,12 +187,12 @@ def clear_debt(balance_fen: int, top_up_fen: int) -> tuple[int, int]:
     return cleared, top_up_fen - cleared
 
 
-def _refuse_passback(trip: Boarding, rider: Rider, product: Product) -> None:
+def _refuse_passback(trip: Boarding, rider: Rider, product: Product, under: FareBylaw) -> None:
     last = rider.before
     if not product.passback_min or last is None or last.vehicle != trip.vehicle:
         return
     if 0 <= (trip.at - last.at).total_seconds() < product.passback_min * 60:
-        raise SameVehicleAgain(minutes=product.passback_min)
+        raise SameVehicleAgain(under.by("products", rider.product), minutes=product.passback_min)
 
 
 def _discount(base: int, trip: Boarding, rider: Rider, product: Product, under: FareBylaw) -> Step | None:

@@ -156,7 +156,7 @@ def open_purse(asked: OpenPurse, purse: Purse) -> Sequence[Event]:
     check_card(asked.card_id, asked, purse)
     if asked.under is None:
         raise NoWalletHere
-    check_counter(asked.place, asked.under.open_at, asked.document, asked.under)
+    check_counter(asked.place, asked.document, asked.under)
     if purse.opened_at is not None:
         return []
     return [
@@ -272,13 +272,14 @@ def pay_load(asked: PayLoad, purse: Purse) -> Sequence[Event]:
         raise NoWalletHere
     if purse.opened_at is None:
         raise WalletNotOpened
-    if asked.place.kind not in under.top_up_at:
-        raise WrongPlace(kind=asked.place.kind, kinds=", ".join(sorted(under.top_up_at)))
-    if not under.top_up_least_fen <= asked.amount_fen <= under.purse_cap_fen:
-        raise LoadOutOfBounds(least_fen=under.top_up_least_fen, most_fen=under.purse_cap_fen)
+    check_till(asked.place, under)
+    least_fen, most_fen = under.top_up_least_fen, under.purse_cap_fen
+    if not least_fen <= asked.amount_fen <= most_fen:
+        raise LoadOutOfBounds(under.by("top_up", "caps"), least_fen=least_fen, most_fen=most_fen)
     settled = by_the_counter(asked.card_id, asked, purse)
     if not fits_the_purse(asked.balance_fen + asked.amount_fen, under):
-        raise AboveThePurseCap(cap_fen=under.purse_cap_fen, room_fen=max(0, under.purse_cap_fen - asked.balance_fen))
+        room_fen = max(0, under.purse_cap_fen - asked.balance_fen)
+        raise AboveThePurseCap(under.by("caps"), cap_fen=under.purse_cap_fen, room_fen=room_fen)
     return [
         *settled,
         LoadPaid(
@@ -431,7 +432,7 @@ def pay_out(asked: PayOut, purse: Purse) -> Sequence[Event]:
         raise NoWalletHere
     if purse.opened_at is None:
         raise WalletNotOpened
-    check_counter(asked.place, asked.under.open_at, asked.document, asked.under)
+    check_counter(asked.place, asked.document, asked.under)
     if asked.held_fen:
         raise MoneyStillHeld(held_fen=asked.held_fen)
     fee = asked.under.refund_fee_fen(asked.cash_fen)
@@ -470,13 +471,20 @@ def check_card(card_id: CardId, asked: OpenPurse | PayLoad, purse: Purse) -> Non
     if purse.ended_at is not None:
         raise CardEndedForGood(card_id=card_id)
     if purse.frozen(asked.at):
-        raise CardStopped(card_id=card_id)
+        raise CardStopped(asked.under.by("loss") if asked.under is not None else None, card_id=card_id)
     if asked.at >= purse.card.valid_to:
         raise CardExpired(card_id=card_id)
 
 
-def check_counter(place: Place, kinds: frozenset[str], document: str, under: WalletBylaw) -> None:
-    if place.kind not in kinds:
-        raise WrongPlace(kind=place.kind, kinds=", ".join(sorted(kinds)))
+def check_till(place: Place, under: WalletBylaw) -> None:
+    """Whether money is taken in there. Raises WrongPlace."""
+    if place.kind not in under.top_up_at:
+        raise WrongPlace(under.by("top_up"), kind=place.kind, kinds=", ".join(sorted(under.top_up_at)))
+
+
+def check_counter(place: Place, document: str, under: WalletBylaw) -> None:
+    """Whether whoever stands there may open, close and empty a wallet. Raises WrongPlace, DocumentNotAccepted."""
+    if place.kind not in under.open_at:
+        raise WrongPlace(under.by("open_at"), kind=place.kind, kinds=", ".join(sorted(under.open_at)))
     if document not in under.documents:
-        raise DocumentNotAccepted(documents=", ".join(sorted(under.documents)))
+        raise DocumentNotAccepted(under.by("documents"), documents=", ".join(sorted(under.documents)))

@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.kernel import command
+from libs.kernel.why import Cited
 from services.ids import HoldingId
 from services.wallet.domain.bylaw import Place, WalletBylaw
 from services.wallet.domain.naming import PayOutId
@@ -21,7 +22,7 @@ class PayRefundOut:
     """The holder fetches what waits for her, in cash or by a transfer of `bank`, and shows who she is.
 
     The amounts are what waits now, by where it came from (domain facts 3.3); `banks` are those that send the city their
-    statements, so that a transfer is confirmed by one.
+    statements, so that a transfer is confirmed by one; `agreed` is where that was agreed on.
     """
 
     pay_out_id: PayOutId
@@ -37,6 +38,7 @@ class PayRefundOut:
     voucher_fen: int
     at: datetime
     under: WalletBylaw | None = None
+    agreed: Cited | None = None
 
 
 Command = PayRefundOut

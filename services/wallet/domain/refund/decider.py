@@ -26,9 +26,9 @@ def decide(asked: Command, refunds: Refunds) -> Sequence[RefundPaidOut]:
         return []
     if asked.under is None:
         raise NoWalletHere
-    check_counter(asked.place, asked.under.open_at, asked.document, asked.under)
+    check_counter(asked.place, asked.document, asked.under)
     if asked.way is Way.BANK_TRANSFER and asked.bank not in asked.banks:
-        raise BankUnknown(banks=", ".join(asked.banks) or "none yet")
+        raise BankUnknown(asked.agreed, banks=", ".join(asked.banks) or "none yet")
     fen = asked.cash_fen if asked.way is Way.COUNTER else asked.bank_fen
     if fen <= 0:
         raise NothingWaits(cash_fen=asked.cash_fen, bank_fen=asked.bank_fen)

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from libs.kernel import Clash, Decider, Forbidden, Missing, Unfit
 from services.wallet.domain.money import ReferenceReused, amount
-from services.wallet.domain.purse.decider import NoWalletHere, WrongPlace
+from services.wallet.domain.purse.decider import NoWalletHere, check_till
 from services.wallet.domain.topup.commands import Command, ReverseTopUp, TopUp
 from services.wallet.domain.topup.events import AccountToppedUp, Event, TopUpReversed
 from services.wallet.domain.topup.state import NotPaid, Paid, TopUpState, evolve
@@ -48,10 +48,10 @@ def pay_in(asked: TopUp, top_up: TopUpState) -> Sequence[Event]:
         return []
     if asked.under is None:
         raise NoWalletHere
-    if asked.place.kind not in asked.under.top_up_at:
-        raise WrongPlace(kind=asked.place.kind, kinds=", ".join(sorted(asked.under.top_up_at)))
-    if not asked.under.top_up_least_fen <= asked.amount_fen <= asked.under.top_up_most_fen:
-        raise TopUpOutOfBounds(least_fen=asked.under.top_up_least_fen, most_fen=asked.under.top_up_most_fen)
+    check_till(asked.place, asked.under)
+    least_fen, most_fen = asked.under.top_up_least_fen, asked.under.top_up_most_fen
+    if not least_fen <= asked.amount_fen <= most_fen:
+        raise TopUpOutOfBounds(asked.under.by("top_up"), least_fen=least_fen, most_fen=most_fen)
     return [
         AccountToppedUp(
             top_up_id=asked.top_up_id,
