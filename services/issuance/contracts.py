@@ -404,6 +404,16 @@ class CardEndorsed(Contract, type="issuance.CardEndorsed.v1"):
     at: datetime
 
 
+class EndorsementTakenBack(Contract, type="issuance.EndorsementTakenBack.v1"):
+    """A card is valid until `valid_to`, as before it was endorsed: it had been reported lost by then."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    valid_to: datetime
+    at: datetime
+
+
 class HoldingPassedOn(Contract, type="issuance.HoldingPassedOn.v1"):
     """What is held here is another entry's from now on: two entries were merged, or a merge was taken back."""
 
@@ -449,6 +459,7 @@ TELLS = (
     ReviewAsked, ReviewPassed, ReviewOverdue, ApplicationRejected, ApplicationWithdrawn, CardWaiting, CardApproved,
     NewCardDeclined, CardReserved, CardProduced, CardSpoiled, CardArrived, CollectionReminded, CardSentOn, CardMailed,
     CaseOpened, CaseClosed, CardUnclaimed, CardDestroyed, CardHandedOver, FunctionOpened, FunctionsTurned,
-    CardActivated, CardReplaced, CardCancelled, CardExpired, EndorsementReminded, CardEndorsed, HoldingPassedOn,
+    CardActivated, CardReplaced, CardCancelled, CardExpired, EndorsementReminded, CardEndorsed,
+    EndorsementTakenBack, HoldingPassedOn,
     BatchOpened, BatchReturned, BatchReceived,
 )  # fmt: skip

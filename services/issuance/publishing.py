@@ -274,6 +274,14 @@ def tell_of_holding(fact: holding.Event) -> Contract | None:
                 valid_to=fact.valid_to,
                 at=fact.at,
             )
+        case holding.EndorsementTakenBack():
+            return told.EndorsementTakenBack(
+                holding_id=fact.holding_id,
+                person_id=fact.person_id,
+                card_id=fact.card_id,
+                valid_to=fact.valid_to,
+                at=fact.at,
+            )
         case holding.HoldingPassedOn():
             return told.HoldingPassedOn(
                 holding_id=fact.holding_id,

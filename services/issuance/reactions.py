@@ -22,6 +22,7 @@ from services.issuance.domain.holding.commands import (
     OpenFunction,
     OrderNewCard,
     PassHoldingOn,
+    TakeBackEndorsement,
 )
 from services.issuance.domain.holding.events import FunctionGrant, Kind
 from services.loss.contracts import (
@@ -29,6 +30,7 @@ from services.loss.contracts import (
     CancellationOrdered,
     CardStopped,
     CardWoken,
+    EndorsementContradicted,
     LapseApproaching,
     ReissueOrdered,
     ReplacementOrdered,
@@ -125,6 +127,17 @@ def when_a_card_is_cancelled_end_it(told: CancellationOrdered) -> Iterator[Comma
     yield EndCard(holding_id=told.holding_id, card_id=told.card_id, reason=told.reason, at=told.at)
 
 
+def when_a_lost_card_was_endorsed_take_that_back(told: EndorsementContradicted) -> Iterator[Command]:
+    """The loss desk alone knows which was first."""
+    yield TakeBackEndorsement(
+        holding_id=told.holding_id,
+        card_id=told.card_id,
+        endorsed_at=told.at,
+        reported_at=told.reported_at,
+        at=told.at,
+    )
+
+
 def when_a_wallet_is_opened_its_function_is_open(told: PurseOpened) -> Iterator[Command]:
     """There is one opening, with its formalities, and it is the wallet's (decision 0035)."""
     yield OpenFunction(holding_id=told.holding_id, card_id=told.card_id, function=PURSE, place=Place.WALLET, at=told.at)
@@ -137,6 +150,7 @@ REACTIONS = (
     when_a_reissue_is_ordered_make_a_new_card,
     when_a_replacement_is_ordered_make_a_new_card,
     when_a_card_is_cancelled_end_it,
+    when_a_lost_card_was_endorsed_take_that_back,
     when_a_wallet_is_opened_its_function_is_open,
 )
 HEARS = (
@@ -153,6 +167,7 @@ HEARS = (
     ReissueOrdered,
     ReplacementOrdered,
     CancellationOrdered,
+    EndorsementContradicted,
     NoticeSent,
     NoticeFailed,
     PurseOpened,

@@ -34,6 +34,7 @@ from services.issuance.domain.holding.commands import (
     NoteVerdict,
     OpenFunction,
     OrderNewCard,
+    TakeBackEndorsement,
     TakeSeat,
 )
 from services.issuance.domain.holding.decider import holdings
@@ -118,8 +119,8 @@ def build(platform: Platform) -> Service:
         return replace(command, under=under, age=age)
 
     def brief(command: Any, state: Any, at: datetime) -> Any:
-        """What a decision needs of the city's bylaws; a new card is ordered when that is decided here."""
-        if isinstance(command, OrderNewCard):
+        """What a decision needs of the city's bylaws; what follows from another desk is dated when it is decided."""
+        if isinstance(command, OrderNewCard | TakeBackEndorsement):
             return replace(command, at=max(command.at, at))
         if isinstance(command, SubmitApplication) and command.under is None:
             return replace(command, under=bylaws.at(city_of(command.person_id), command.programme, command.at))

@@ -119,6 +119,15 @@ class CancellationOrdered(Contract, type="loss.CancellationOrdered.v1"):
     reason: str
 
 
+class EndorsementContradicted(Contract, type="loss.EndorsementContradicted.v1"):
+    """A card was endorsed at `at` that had been reported lost before; the report and the counter crossed."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    reported_at: datetime
+
+
 TELLS = (
     CardStopped,
     CardWoken,
@@ -127,4 +136,5 @@ TELLS = (
     ReissueOrdered,
     ReplacementOrdered,
     CancellationOrdered,
+    EndorsementContradicted,
 )

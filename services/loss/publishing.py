@@ -8,6 +8,7 @@ from services.loss.domain.events import (
     CardCancelled,
     CardEntered,
     CardSucceeded,
+    EndorsementContradicted,
     Event,
     LapseAnnounced,
     LiftProposed,
@@ -104,6 +105,10 @@ def tell(fact: Event) -> Contract | None:
         case CardCancelled():
             return told.CancellationOrdered(
                 holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, reason=fact.reason
+            )
+        case EndorsementContradicted():
+            return told.EndorsementContradicted(
+                holding_id=fact.holding_id, card_id=fact.card_id, at=fact.at, reported_at=fact.reported_at
             )
         case CardEntered() | CardSucceeded() | NewCardDeclined():
             return None  # Issuance said so first.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.issuance.contracts import CardActivated, CardReplaced, NewCardDeclined
-from services.loss.domain.commands import Command, DeclineNewCard, EnterCard, SucceedCard
+from services.issuance.contracts import CardActivated, CardEndorsed, CardReplaced, NewCardDeclined
+from services.loss.domain.commands import Command, DeclineNewCard, EnterCard, NoteEndorsement, SucceedCard
 
 
 def when_a_card_works_let_it_be_lost(told: CardActivated) -> Iterator[Command]:
@@ -30,9 +30,15 @@ def when_no_new_card_will_come_let_the_report_be_lifted(told: NewCardDeclined) -
         )
 
 
+def when_a_card_is_endorsed_see_whether_it_was_reported_lost(told: CardEndorsed) -> Iterator[Command]:
+    """The counter looks too, but a call of the same instant may not have come to its ears."""
+    yield NoteEndorsement(holding_id=told.holding_id, card_id=told.card_id, at=told.at)
+
+
 REACTIONS = (
     when_a_card_works_let_it_be_lost,
     when_a_new_card_works_close_the_report,
     when_no_new_card_will_come_let_the_report_be_lifted,
+    when_a_card_is_endorsed_see_whether_it_was_reported_lost,
 )
-HEARS = (CardActivated, CardReplaced, NewCardDeclined)
+HEARS = (CardActivated, CardReplaced, NewCardDeclined, CardEndorsed)

@@ -18,6 +18,7 @@ from services.issuance.contracts import (
     CardUnclaimed,
     CollectionReminded,
     EndorsementReminded,
+    EndorsementTakenBack,
     NewCardDeclined,
     ReviewOverdue,
     SupplementAsked,
@@ -104,6 +105,11 @@ def when_a_card_is_endorsed_say_until_when_it_holds(told: CardEndorsed) -> Itera
     yield _tell(told, Step.CARD_ENDORSED, told.card_id, Details(until=told.valid_to))
 
 
+def when_an_endorsement_is_taken_back_say_until_when_it_holds(told: EndorsementTakenBack) -> Iterator[TellHolder]:
+    """Whoever was told the one must be told the other."""
+    yield _tell(told, Step.ENDORSEMENT_TAKEN_BACK, told.card_id, Details(until=told.valid_to))
+
+
 def when_a_card_is_cancelled_tell_its_holder(told: CardCancelled) -> Iterator[TellHolder]:
     """Whoever did not ask for it must learn of it – but nobody writes to the dead."""
     if told.reason != "death":
@@ -152,6 +158,7 @@ WHENEVER: Mapping[type[Contract], Callable[[Any], Iterator[TellHolder]]] = {
     CardExpired: when_a_card_expires_tell_its_holder,
     EndorsementReminded: when_a_year_will_soon_be_full_remind_the_holder,
     CardEndorsed: when_a_card_is_endorsed_say_until_when_it_holds,
+    EndorsementTakenBack: when_an_endorsement_is_taken_back_say_until_when_it_holds,
     CardCancelled: when_a_card_is_cancelled_tell_its_holder,
     CardStopped: when_a_card_stops_tell_its_holder,
     LapseApproaching: when_a_report_is_about_to_lapse_warn_its_holder,

@@ -64,7 +64,7 @@ def tell_of_purse(fact: purse.Event) -> Contract | None:
                 fee_fen=fact.fee_fen,
                 at=fact.at,
             )
-        case purse.CardNoted() | purse.CardEnded():
+        case purse.CardNoted() | purse.ValidityNoted() | purse.CardEnded():
             return None  # Issuance said so first.
         case purse.CoolingBegun() | purse.CoolingExtended():
             return None  # Waiting is nobody's business.

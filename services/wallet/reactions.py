@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator
 
-from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
+from services.issuance.contracts import CardActivated, CardCancelled, CardEndorsed, CardReplaced, EndorsementTakenBack
 from services.loss.contracts import CardStopped, CardWoken
 from services.wallet.domain.bylaw import MONEY
-from services.wallet.domain.purse.commands import Command, EndCard, FreezePurse, NoteCard, ReleasePurse, SucceedCard
+from services.wallet.domain.purse.commands import (
+    Command,
+    EndCard,
+    FreezePurse,
+    NoteCard,
+    NoteValidity,
+    ReleasePurse,
+    SucceedCard,
+)
 
 
 def when_a_card_works_let_a_wallet_be_opened(told: CardActivated) -> Iterator[Command]:
@@ -18,6 +26,20 @@ def when_a_card_works_let_a_wallet_be_opened(told: CardActivated) -> Iterator[Co
         at=told.at,
         person_id=told.person_id,
     )
+
+
+def when_a_card_is_endorsed_its_money_goes_on(told: CardEndorsed) -> Iterator[Command]:
+    """For another year, like the card."""
+    yield _valid_until(told)
+
+
+def when_an_endorsement_is_taken_back_its_money_ends_as_before(told: EndorsementTakenBack) -> Iterator[Command]:
+    """With the card, again."""
+    yield _valid_until(told)
+
+
+def _valid_until(told: CardEndorsed | EndorsementTakenBack) -> Command:
+    return NoteValidity(holding_id=told.holding_id, card_id=told.card_id, valid_to=told.valid_to, at=told.at)
 
 
 def when_a_card_stops_freeze_its_money(told: CardStopped) -> Iterator[Command]:
@@ -67,9 +89,13 @@ def when_a_card_ends_let_nobody_use_its_money(told: CardCancelled) -> Iterator[C
 
 REACTIONS = (
     when_a_card_works_let_a_wallet_be_opened,
+    when_a_card_is_endorsed_its_money_goes_on,
+    when_an_endorsement_is_taken_back_its_money_ends_as_before,
     when_a_card_stops_freeze_its_money,
     when_a_card_wakes_release_its_money,
     when_a_new_card_works_move_the_account,
     when_a_card_ends_let_nobody_use_its_money,
 )
-HEARS = (CardActivated, CardStopped, CardWoken, CardReplaced, CardCancelled)
+HEARS = (
+    CardActivated, CardEndorsed, EndorsementTakenBack, CardStopped, CardWoken, CardReplaced, CardCancelled,
+)  # fmt: skip

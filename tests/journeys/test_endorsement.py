@@ -133,6 +133,26 @@ async def test_a_permit_is_endorsed_from_year_to_year(wuxi: StepTown) -> None:
     assert (when["window"], when["possible"], when["because"]) == ("open", False, refused["detail"])
 
 
+async def test_a_call_that_the_counter_has_not_heard_of_takes_the_endorsement_back(wuxi: StepTown) -> None:
+    """Both in one instant: the counter says yes, and the loss desk, which has written down the call, says when."""
+    town = wuxi
+    card, _ = await her_permit(town)
+    desk = f"/v1/cards/{card}/endorsements"
+    await the_clock(town, "2027-08-20")
+
+    await town.post(WX_HOTLINE, f"/v1/cards/{card}/pre-reports", {"verified_by": "knowledge"})
+    endorsed = await town.post(POLICE, desk)
+    assert endorsed["valid_to"] == "2028-09-01T16:00:00Z", "the call has not come to its ears"
+
+    await town.drain()
+    stands = await town.get(POLICE, f"/v1/cards/{card}")
+    assert stands["valid_to"] == "2027-09-01T16:00:00Z"
+    assert {"card-endorsed", "endorsement-taken-back"} <= {*await told(town, card)}
+    assert (await town.post(POLICE, desk, expect=409))["code"] == "reported-lost"
+    why = await town.get(POLICE, f"/v1/cards/{card}/endorsement")
+    assert (why["valid_to"], why["possible"]) == ("2027-09-01T16:00:00Z", False)
+
+
 async def test_a_card_that_needs_no_endorsement_and_one_that_was_never_there(wuxi: StepTown) -> None:
     town = wuxi
     person = await registered(town, WX_HALL, WX_HRSS)

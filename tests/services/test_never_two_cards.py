@@ -722,7 +722,9 @@ def test_never_two_cards(city: str, on_lapse: OnLapse) -> None:
     never = {losing.StopHastened} | ({losing.LossLapsed} if on_lapse is OnLapse.CANCEL else set())  # No purse here.
     merged = {issuing.HoldingPassedOn, issuing.HoldingJoined, issuing.HoldingLeft, issuing.HoldingEmptied}
     # Nobody here stands in the register twice, so nothing is merged.
-    endorsed = {issuing.CardEndorsed, issuing.EndorsementReminded}  # No card of these two programmes needs it.
+    endorsed = {  # No card of these two programmes needs it.
+        issuing.CardEndorsed, issuing.EndorsementReminded, issuing.EndorsementTakenBack, losing.EndorsementContradicted,
+    }  # fmt: skip
     for kind in {*members(LOSS.facts), *members(HOLDING.facts)} - never - merged - endorsed:
         assert seen[kind] >= 5, f"lives too dull to prove anything: {kind.__name__} happened {seen[kind]} times"
 

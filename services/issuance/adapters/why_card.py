@@ -23,6 +23,7 @@ from services.issuance.domain.holding.events import (
     CardReplaced,
     CardReserved,
     CardUnclaimed,
+    EndorsementTakenBack,
     VerdictNoted,
 )
 from services.issuance.domain.holding.joining import HELD_ALREADY, MERGED, MERGED_AWAY
@@ -125,6 +126,13 @@ class CardCase:
                         yield self._kept(fact, row)
                     case "validity", CardReserved() | CardActivated() | CardReplaced() | CardEndorsed() if reserved:
                         yield from self._valid(fact, row, reserved, verdict)
+                    case "validity", EndorsementTakenBack():
+                        until = _valid_until(fact.valid_to)
+                        said = Said(
+                            zh=f"{until.zh}；签注时卡片已挂失，该次签注已撤回",
+                            en=f"{until.en}, as before: it had been reported lost when it was endorsed",
+                        )
+                        yield self._by(Decision.DEADLINE, said, _ENDORSEMENT, fact, row)
                     case "end", CardCancelled():
                         yield self._ended(fact, row, verdict)
 

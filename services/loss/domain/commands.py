@@ -189,6 +189,15 @@ class CancelCard:
     relation_proof: str = ""
 
 
+@command
+class NoteEndorsement:
+    """Issuance says that the card was endorsed at `at`."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+
+
 Command = (
     EnterCard
     | PreReportLoss
@@ -204,4 +213,5 @@ Command = (
     | DeclineNewCard
     | SucceedCard
     | CancelCard
+    | NoteEndorsement
 )

@@ -19,6 +19,7 @@ from services.loss.domain.commands import (
     LapseLoss,
     LiftLoss,
     NoteCapture,
+    NoteEndorsement,
     OrderReissue,
     OrderReplacement,
     PreReportLoss,
@@ -32,6 +33,7 @@ from services.loss.domain.events import (
     CardEntered,
     CardSucceeded,
     Cooling,
+    EndorsementContradicted,
     Event,
     LapseAnnounced,
     LiftProposed,
@@ -169,7 +171,7 @@ def struck_by(at: datetime, desk: Desk) -> Sequence[Event]:
 
 def _decide(
     command: EnterCard | PreReportLoss | ReportLoss | NoteCapture | LiftLoss | ApproveProposal | DeclineProposal
-    | OrderReissue | OrderReplacement | DeclineNewCard | SucceedCard | CancelCard,
+    | OrderReissue | OrderReplacement | DeclineNewCard | SucceedCard | CancelCard | NoteEndorsement,
     desk: Desk,
 ) -> Sequence[Event]:  # fmt: skip
     match command:
@@ -197,6 +199,8 @@ def _decide(
             return succeed(command, desk)
         case CancelCard():
             return cancel(command, desk)
+        case NoteEndorsement():
+            return note_endorsement(command, desk)
         case _:
             assert_never(command)
 
@@ -421,6 +425,18 @@ def approve(asked: ApproveProposal, desk: Desk) -> Sequence[Event]:
             ]
         case other:
             assert_never(other)
+
+
+def note_endorsement(asked: NoteEndorsement, desk: Desk) -> Sequence[Event]:
+    """Counter and hotline may be asked in the same instant; which was first, only this stream knows."""
+    reported_at = desk.reported(asked.card_id, asked.at)
+    if reported_at is None or (asked.card_id, asked.at) in desk.contradicted:
+        return []
+    return [
+        EndorsementContradicted(
+            holding_id=asked.holding_id, card_id=asked.card_id, at=asked.at, reported_at=reported_at
+        )
+    ]
 
 
 def decline_proposal(asked: DeclineProposal, desk: Desk) -> Sequence[Event]:

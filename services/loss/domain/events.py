@@ -253,6 +253,16 @@ class ProposalDeclined:
     by: Hand
 
 
+@event
+class EndorsementContradicted:
+    """The card was endorsed at `at`, and a report of `reported_at` had taken effect before and still held."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    at: datetime
+    reported_at: datetime
+
+
 Event = (
     CardEntered
     | CallKept
@@ -270,4 +280,5 @@ Event = (
     | CancellationProposed
     | CardCancelled
     | ProposalDeclined
+    | EndorsementContradicted
 )

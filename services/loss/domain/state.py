@@ -14,6 +14,7 @@ from services.loss.domain.events import (
     CardCancelled,
     CardEntered,
     CardSucceeded,
+    EndorsementContradicted,
     Event,
     LapseAnnounced,
     LiftProposed,
@@ -202,6 +203,8 @@ class Desk:
     endings: tuple[Ending, ...] = ()
     reissues: tuple[datetime, ...] = ()
     proposals: Proposals[Proposal] = Proposals()
+    contradicted: frozenset[tuple[CardId, datetime]] = frozenset()
+    """Endorsements of which issuance was told that the card was reported lost by then."""
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -211,6 +214,11 @@ class Desk:
     def stopped(self, card: CardId, function: str, at: datetime) -> bool:
         """Whether a report had stopped this function at this instant; a late timer changes nothing here."""
         return any(stretch.covers(card, function, at) for stretch in self.history)
+
+    def reported(self, card: CardId, at: datetime) -> datetime | None:
+        """Since when a report had stopped anything of this card at this instant, if one had."""
+        held = [one.reported_at for one in self.history if one.covers(card, one.function, at)]
+        return min(held, default=None)
 
     def ended(self, card: CardId, at: datetime) -> bool:
         """Whether this card had ended for good at this instant."""
@@ -302,6 +310,8 @@ def evolve(desk: Desk, fact: Event) -> Desk:
             return replace(desk, proposals=desk.proposals.with_new(fact))
         case ProposalDeclined():
             return replace(desk, proposals=desk.proposals.without(fact.proposal_id))
+        case EndorsementContradicted():
+            return replace(desk, contradicted=desk.contradicted | {(fact.card_id, fact.at)})
         case LossLifted():
             lifted = frozenset(fact.functions or (one.function for one in desk.holds))
             cool = {one.function: one.until for one in fact.cooling}

@@ -26,10 +26,13 @@ _NAMED_BESIDES: Mapping[Step, frozenset[str]] = {
     Step.ENDORSEMENT_NEAR: frozenset({"until"}),
     Step.ENDORSEMENT_MISSED: frozenset({"until"}),
     Step.CARD_ENDORSED: frozenset({"until"}),
+    Step.ENDORSEMENT_TAKEN_BACK: frozenset({"until"}),
     Step.CARD_RESTS: frozenset({"until"}),
     Step.LAPSE_NEAR: frozenset({"until"}),
 }
-_OF_ENDORSEMENT = frozenset({Step.ENDORSEMENT_NEAR, Step.ENDORSEMENT_MISSED, Step.CARD_ENDORSED})
+_OF_ENDORSEMENT = frozenset(
+    {Step.ENDORSEMENT_NEAR, Step.ENDORSEMENT_MISSED, Step.CARD_ENDORSED, Step.ENDORSEMENT_TAKEN_BACK}
+)
 
 
 class PackTexts:

@@ -26,6 +26,7 @@ class Step(StrEnum):
     ENDORSEMENT_NEAR = "endorsement-near"
     ENDORSEMENT_MISSED = "endorsement-missed"
     CARD_ENDORSED = "card-endorsed"
+    ENDORSEMENT_TAKEN_BACK = "endorsement-taken-back"
     CARD_CANCELLED = "card-cancelled"
     CARD_RESTS = "card-rests"
     CARD_STOPPED = "card-stopped"

@@ -196,6 +196,10 @@ endorsed = holding.CardEndorsed(
     holding_id=HOLDING, person_id=LI, card_id=CARD, programme="citizen-card", outlet=HALL, since=date(2026, 10, 9),
     valid_to=shanghai(10, 9, 24, year=2037), at=VALID_TO,
 )  # fmt: skip
+endorsement_taken_back = holding.EndorsementTakenBack(
+    holding_id=HOLDING, person_id=LI, card_id=CARD, valid_to=VALID_TO, endorsed_at=VALID_TO, reported_at=VALID_TO,
+    at=VALID_TO,
+)  # fmt: skip
 cancelled = holding.CardCancelled(holding_id=HOLDING, person_id=LI, card_id=CARD, reason="moved_away", at=LATER)
 
 IN_WORK: tuple[holding.Event, ...] = (entitled, ordered, reserved)

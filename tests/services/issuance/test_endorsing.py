@@ -16,9 +16,15 @@ from services.issuance.domain.endorsement import (
 )
 from services.issuance.domain.functions import resting
 from services.issuance.domain.holding.collection import CardUnknown
-from services.issuance.domain.holding.commands import EndorseCard, RemindToEndorse
+from services.issuance.domain.holding.commands import EndorseCard, RemindToEndorse, TakeBackEndorsement
 from services.issuance.domain.holding.decider import due, holdings
-from services.issuance.domain.holding.events import CardEndorsed, EndorsementReminded, Event, Standing
+from services.issuance.domain.holding.events import (
+    CardEndorsed,
+    EndorsementReminded,
+    EndorsementTakenBack,
+    Event,
+    Standing,
+)
 from services.issuance.domain.holding.state import Holding
 from services.issuance.domain.usability import usability
 from tests.services.issuance.card_drawer import (
@@ -105,6 +111,41 @@ def test_before_the_window_and_a_second_time_it_is_too_early() -> None:
 def test_it_is_endorsed_by_the_police_or_whom_they_entrusted_and_nowhere_else() -> None:
     given(*IN_USE).when(replace(endorse, outlet=COMMUNITY)).then(replace(endorsed, outlet=COMMUNITY))
     given(*IN_USE).when(replace(endorse, outlet=HALL)).refused(EndorsedElsewhere)
+
+
+CROSSED = TakeBackEndorsement(
+    holding_id=HOLDING, card_id=CARD, endorsed_at=endorse.at, reported_at=endorse.at - SECOND, at=endorse.at + SECOND
+)
+taken_back = EndorsementTakenBack(
+    holding_id=HOLDING, person_id=LI, card_id=CARD, valid_to=FULL, endorsed_at=endorse.at,
+    reported_at=endorse.at - SECOND, at=endorse.at + SECOND,
+)  # fmt: skip
+
+
+@pytest.mark.requirement("R136")
+def test_where_a_report_and_the_counter_crossed_the_card_stands_as_before_it_was_endorsed() -> None:
+    given(*IN_USE, reminded, endorsed).when(CROSSED).then(taken_back)
+    assert after(*IN_USE, reminded, endorsed, taken_back) == after(*IN_USE, reminded)
+    given(*IN_USE, endorsed, taken_back).when(CROSSED).then()
+    given(*IN_USE, endorsed, taken_back).when(replace(endorse, at=CROSSED.at)).then(replace(endorsed, at=CROSSED.at))
+    [until] = due(taken_back)
+    assert (until.at, until.command) == (FULL, replace(expire, valid_to=FULL))
+
+
+def test_a_card_that_rested_before_rests_again() -> None:
+    late = replace(endorsed, at=LATE)
+    works_again = replace(turned, at=LATE)
+    crossed = replace(CROSSED, endorsed_at=LATE, reported_at=LATE, at=LATE + SECOND)
+    taken = replace(taken_back, endorsed_at=LATE, reported_at=LATE, at=LATE + SECOND)
+    given(*RESTED, late, works_again).when(crossed).then(taken, replace(all_rest, at=LATE + SECOND))
+    assert after(*RESTED, late, works_again, taken, replace(all_rest, at=LATE + SECOND)) == after(*RESTED)
+
+
+def test_only_the_last_endorsement_of_the_card_that_counts_is_taken_back() -> None:
+    given(*IN_USE, endorsed).when(replace(CROSSED, endorsed_at=endorse.at - SECOND)).then()
+    given(*IN_USE).when(CROSSED).then()
+    given(*IN_USE, endorsed, cancelled).when(CROSSED).then()
+    given(*IN_HAND).when(CROSSED).then()
 
 
 def test_who_has_moved_away_is_told_why_and_who_has_lost_the_card_what_to_do() -> None:

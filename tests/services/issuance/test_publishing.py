@@ -199,6 +199,19 @@ TOLD: list[tuple[Any, str, dict[str, Any]]] = [
         OF_CARD | OF_LI | {"programme": "citizen-card", "since": "2026-10-09", "valid_to": "2037-10-09T16:00:00Z"},
     ),
     (
+        holding.EndorsementTakenBack(
+            holding_id=HOLDING,
+            person_id=LI,
+            card_id=CARD,
+            valid_to=VALID_TO,
+            endorsed_at=LATER,
+            reported_at=LATER,
+            at=LATER,
+        ),
+        "EndorsementTakenBack",
+        OF_CARD | OF_LI | {"valid_to": "2036-10-09T16:00:00Z"},
+    ),
+    (
         HoldingPassedOn(
             holding_id=HOLDING,
             person_id=WANG,

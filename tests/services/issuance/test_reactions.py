@@ -5,18 +5,19 @@ from typing import get_type_hints
 
 from services.identity.contracts import EntitlementJudged
 from services.issuance.domain.functions import Place
-from services.issuance.domain.holding.commands import OpenFunction
+from services.issuance.domain.holding.commands import OpenFunction, TakeBackEndorsement
 from services.issuance.domain.holding.events import Kind
 from services.issuance.reactions import (
     HEARS,
     REACTIONS,
     when_a_card_is_cancelled_end_it,
+    when_a_lost_card_was_endorsed_take_that_back,
     when_a_reissue_is_ordered_make_a_new_card,
     when_a_replacement_is_ordered_make_a_new_card,
     when_a_wallet_is_opened_its_function_is_open,
     when_identity_has_judged_note_the_verdict,
 )
-from services.loss.contracts import CancellationOrdered, ReissueOrdered, ReplacementOrdered
+from services.loss.contracts import CancellationOrdered, EndorsementContradicted, ReissueOrdered, ReplacementOrdered
 from services.wallet.contracts import PurseOpened
 from tests.services.issuance.card_drawer import (
     ASKED,
@@ -76,6 +77,13 @@ def test_a_worn_card_is_made_anew() -> None:
 def test_a_cancelled_card_ends() -> None:
     told = CancellationOrdered(holding_id=HOLDING, card_id=CARD, reason="moved_away", at=LATER)
     assert list(when_a_card_is_cancelled_end_it(told)) == [end_card]
+
+
+def test_a_card_that_had_been_lost_is_not_endorsed() -> None:
+    told = EndorsementContradicted(holding_id=HOLDING, card_id=CARD, at=LATER, reported_at=ASKED)
+    assert list(when_a_lost_card_was_endorsed_take_that_back(told)) == [
+        TakeBackEndorsement(holding_id=HOLDING, card_id=CARD, endorsed_at=LATER, reported_at=ASKED, at=LATER)
+    ]
 
 
 def test_a_wallet_that_was_opened_opens_its_function() -> None:

@@ -126,6 +126,13 @@ STORIES: dict[type, tuple[Any, ...]] = {
         drawer.replaced,
     ),
     cards.CardEndorsed: (drawer.entitled, drawer.reserved, drawer.activated, drawer.endorsed),
+    cards.EndorsementTakenBack: (
+        drawer.entitled,
+        drawer.reserved,
+        drawer.activated,
+        drawer.endorsed,
+        drawer.endorsement_taken_back,
+    ),
     cards.CardArrived: (drawer.arrived,),
     cards.CardUnclaimed: (drawer.arrived, drawer.unclaimed),
     cards.CardCancelled: (drawer.entitled, drawer.reserved, drawer.activated, drawer.cancelled),
@@ -161,6 +168,16 @@ def test_an_endorsed_permit_says_until_when_it_holds_and_by_which_article() -> N
     assert answer.said == Said(zh="有效期至2028年9月19日", en="valid to the end of 19 September 2028")
     [rule] = answer.grounds
     assert (rule.rule, "Art. 10" in rule.basis.en) == ("residence-permit/programme.endorsement", True)
+
+
+def test_an_endorsement_that_was_taken_back_says_until_when_the_card_holds_as_before_and_why() -> None:
+    answer = of_card(
+        "validity", drawer.entitled, drawer.reserved, drawer.activated, drawer.endorsed, drawer.endorsement_taken_back
+    )
+    assert answer.said == Said(
+        zh="有效期至2036年10月9日；签注时卡片已挂失，该次签注已撤回",
+        en="valid to the end of 9 October 2036, as before: it had been reported lost when it was endorsed",
+    )
 
 
 def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> None:

@@ -25,6 +25,7 @@ from services.loss.domain.commands import (
     EnterCard,
     LapseLoss,
     LiftLoss,
+    NoteEndorsement,
     OrderReissue,
     OrderReplacement,
     Place,
@@ -39,6 +40,7 @@ from services.loss.domain.events import (
     CardCancelled,
     CardEntered,
     CardSucceeded,
+    EndorsementContradicted,
     Event,
     LapseAnnounced,
     LiftProposed,
@@ -120,6 +122,7 @@ to_be_lifted = LiftProposed(
 objected = ProposalDeclined(holding_id=HOLDING, card_id=CARD, at=NOON, proposal_id=LIFTING, by=OTHER)
 lifted = LossLifted(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet)
 lifted_by_two = replace(lifted, proposal_id=LIFTING, eyes=EYES)
+contradicted = EndorsementContradicted(holding_id=HOLDING, card_id=CARD, at=MORNING, reported_at=NIGHT)
 reissue = ReissueOrdered(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet)
 worn = ReplacementOrdered(holding_id=HOLDING, card_id=CARD, at=NOON, outlet=BANK.outlet, reason="stained")
 declined = NewCardDeclined(holding_id=HOLDING, card_id=CARD, at=EVENING, reason="not entitled")
@@ -146,6 +149,7 @@ apply_anew = OrderReissue(holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK,
 exchange = OrderReplacement(
     holding_id=HOLDING, card_id=CARD, at=NOON, place=BANK, document="id_card", reason="stained", under=OURS
 )
+note_endorsement = NoteEndorsement(holding_id=HOLDING, card_id=CARD, at=MORNING)
 decline = DeclineNewCard(holding_id=HOLDING, card_id=CARD, kind="reissue", at=EVENING, reason="not entitled")
 succeed = SucceedCard(
     holding_id=HOLDING, old_card_id=CARD, card_id=NEXT_CARD, programme="citizen-card", at=AUTUMN, under=OURS

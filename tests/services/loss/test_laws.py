@@ -39,6 +39,7 @@ from tests.services.loss.desk_drawer import (
     enter_card,
     exchange,
     lift,
+    note_endorsement,
     obey,
     object_to_lift,
     shanghai,
@@ -74,6 +75,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     some(approve_lift, by=hands),
     some(approve_cancellation, by=hands),
     some(object_to_lift, by=hands),
+    some(note_endorsement),
     some(decline, kind=st.sampled_from(["reissue", "replacement", "first"])),
     st.sampled_from([(CARD, NEXT_CARD), (NEXT_CARD, THIRD_CARD)]).flatmap(
         lambda pair: some(succeed, old_card_id=st.just(pair[0]), card_id=st.just(pair[1]), under=bylaws)

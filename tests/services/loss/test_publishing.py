@@ -21,6 +21,7 @@ from tests.services.loss.desk_drawer import (
     called,
     called_sternly,
     cancelled,
+    contradicted,
     declined,
     issued,
     kept,
@@ -110,6 +111,11 @@ TOLD: list[tuple[Event, str, dict[str, Any]]] = [
         | {"fee_fen": 3500, "fee_approval": "price 2014-20"},
     ),
     (worn, "ReplacementOrdered", {"at": "2026-09-29T04:00:00Z", "outlet": BANK.outlet, "reason": "stained"} | FREE),
+    (
+        contradicted,
+        "EndorsementContradicted",
+        {"at": "2026-09-29T01:00:00Z", "reported_at": "2026-09-28T15:15:00Z"},
+    ),
     (cancelled, "CancellationOrdered", {"at": "2026-09-29T04:00:00Z", "reason": "moved_away"}),
 ]
 NOT_TOLD = [issued, succeeded, declined, to_be_lifted, to_be_cancelled, objected]

@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any, get_type_hints
 
 from libs.messaging.contract import Contract
-from services.issuance.contracts import CardActivated, CardReplaced, NewCardDeclined
+from services.issuance.contracts import CardActivated, CardEndorsed, CardReplaced, NewCardDeclined
 from services.loss.domain.commands import Command
 from services.loss.reactions import (
     HEARS,
     REACTIONS,
+    when_a_card_is_endorsed_see_whether_it_was_reported_lost,
     when_a_card_works_let_it_be_lost,
     when_a_new_card_works_close_the_report,
     when_no_new_card_will_come_let_the_report_be_lifted,
@@ -19,11 +20,13 @@ from tests.services.loss.desk_drawer import (
     EVENING,
     HOLDING,
     LI,
+    MORNING,
     NEXT_CARD,
     SPRING,
     decline,
     enter_card,
     issued,
+    note_endorsement,
     obey,
     succeed,
 )
@@ -60,6 +63,14 @@ def test_a_new_card_that_works_closes_the_report() -> None:
 
 def test_when_no_new_card_will_come_the_report_can_be_lifted() -> None:
     assert list(when_no_new_card_will_come_let_the_report_be_lifted(not_made)) == [decline]
+
+
+def test_a_card_that_was_endorsed_may_have_been_lost_by_then() -> None:
+    endorsed = CardEndorsed(
+        holding_id=HOLDING, person_id=LI, card_id=CARD, programme="residence-permit", since=MORNING.date(),
+        valid_to=AUTUMN, at=MORNING,
+    )  # fmt: skip
+    assert list(when_a_card_is_endorsed_see_whether_it_was_reported_lost(endorsed)) == [note_endorsement]
 
 
 def test_a_declined_first_card_has_no_report_to_lift() -> None:

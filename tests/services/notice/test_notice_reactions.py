@@ -19,6 +19,7 @@ from services.issuance.contracts import (
     CardUnclaimed,
     CollectionReminded,
     EndorsementReminded,
+    EndorsementTakenBack,
     NewCardDeclined,
     ReviewOverdue,
     SupplementAsked,
@@ -48,6 +49,7 @@ expired = CardExpired(card_id=CARD, **OF_LI)
 rests = CardExpired(card_id=CARD, endorsable=True, grace_until=UNTIL, **OF_LI)
 year_nearly_full = EndorsementReminded(card_id=CARD, valid_to=UNTIL, **OF_LI)
 endorsed = CardEndorsed(card_id=CARD, programme="residence-permit", since=date(2025, 10, 8), valid_to=UNTIL, **OF_LI)
+taken_back = EndorsementTakenBack(card_id=CARD, valid_to=UNTIL, **OF_LI)
 cancelled = CardCancelled(card_id=CARD, reason="own_request", **OF_LI)
 near = LapseApproaching(holding_id=HOLDING, card_id=CARD, at=MORNING, lapses_at=UNTIL)
 lapsed = CardWoken(holding_id=HOLDING, card_id=CARD, at=MORNING, why="lapsed")
@@ -74,6 +76,7 @@ def told_of(told: Contract) -> list[TellHolder]:
         (rests, Step.ENDORSEMENT_MISSED, Details(until=UNTIL)),
         (year_nearly_full, Step.ENDORSEMENT_NEAR, Details(until=UNTIL)),
         (endorsed, Step.CARD_ENDORSED, Details(until=UNTIL)),
+        (taken_back, Step.ENDORSEMENT_TAKEN_BACK, Details(until=UNTIL)),
         (cancelled, Step.CARD_CANCELLED, Details()),
         (stopped, Step.CARD_RESTS, Details(until=stopped.until)),
         (stopped.model_copy(update={"until": None}), Step.CARD_STOPPED, Details()),

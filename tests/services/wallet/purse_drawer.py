@@ -18,6 +18,7 @@ from services.wallet.domain.purse.commands import (
     FreezePurse,
     MeetChip,
     NoteCard,
+    NoteValidity,
     OpenPurse,
     PayLoad,
     PayOut,
@@ -39,6 +40,7 @@ from services.wallet.domain.purse.events import (
     PurseFrozen,
     PurseOpened,
     PurseReleased,
+    ValidityNoted,
 )
 
 ZHOUSHAN = "330900"
@@ -64,6 +66,7 @@ OURS: WalletBylaw = _given
 LOAD, NEXT_LOAD = load_id(HERS, "zs-hall", "l-1"), load_id(HERS, "zs-hall", "l-2")
 
 noted = CardNoted(holding_id=HERS, card_id=CARD, programme="citizen-card", valid_to=TEN_YEARS, at=SPRING)
+endorsed = ValidityNoted(holding_id=HERS, card_id=CARD, valid_to=TEN_YEARS + timedelta(days=365), at=NEXT_DAY)
 opened = PurseOpened(holding_id=HERS, card_id=CARD, at=SPRING, outlet="zs-hall", document="id_card", named=True)
 frozen = PurseFrozen(holding_id=HERS, card_id=CARD, at=NIGHT, until=LAPSE, kind="pre_report")
 signed = PurseFrozen(holding_id=HERS, card_id=CARD, at=NIGHT, until=None, kind="written_report")
@@ -94,6 +97,7 @@ paid_out = AccountPaidOut(
 )
 
 note = NoteCard(holding_id=HERS, card_id=CARD, programme="citizen-card", valid_to=TEN_YEARS, at=SPRING)
+note_validity = NoteValidity(holding_id=HERS, card_id=CARD, valid_to=TEN_YEARS + timedelta(days=365), at=NEXT_DAY)
 open_it = OpenPurse(holding_id=HERS, card_id=CARD, at=SPRING, place=HALL, document="id_card", under=OURS)
 freeze = FreezePurse(holding_id=HERS, card_id=CARD, at=NIGHT, until=LAPSE, kind="pre_report", under=OURS)
 sign = FreezePurse(holding_id=HERS, card_id=CARD, at=NEXT_DAY, until=None, kind="written_report", under=OURS)

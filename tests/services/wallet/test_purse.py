@@ -7,6 +7,7 @@ import pytest
 
 from libs.testing.conversation import Given
 from libs.testing.conversation import given as given_at
+from services.wallet.booking import book_purse
 from services.wallet.domain.bylaw import OnLoss
 from services.wallet.domain.money import AmountUnfit, ReferenceReused, WalletNotOpened
 from services.wallet.domain.purse import decider as purses
@@ -30,6 +31,7 @@ from tests.services.wallet.purse_drawer import (
     end,
     end_cooling,
     ended,
+    endorsed,
     expire,
     expired,
     freeze,
@@ -37,6 +39,7 @@ from tests.services.wallet.purse_drawer import (
     loaded,
     meet,
     note,
+    note_validity,
     noted,
     open_it,
     opened,
@@ -58,6 +61,25 @@ from tests.services.wallet.purse_drawer import (
 
 def given(*facts: Event) -> Given:
     return given_at(purses.purses, *facts)
+
+
+# -- the card
+
+
+def test_an_endorsed_card_s_money_goes_on_for_another_year() -> None:
+    given(noted, opened).when(note_validity).then(endorsed)
+    given(noted, opened, endorsed).when(note_validity).then()
+    given(noted, endorsed).when(replace(open_it, at=TEN_YEARS)).then(replace(opened, at=TEN_YEARS))
+    given(noted, endorsed).when(replace(open_it, at=endorsed.valid_to)).refused(purses.CardExpired)
+    for past in ((), (noted, succeeded)):
+        given(*past).when(note_validity).then()
+
+
+def test_the_books_of_an_endorsed_card_s_account_stay_open_as_long() -> None:
+    after = purses.purses.fold([noted, opened, endorsed])
+    booking = book_purse([endorsed], after)
+    assert booking is not None
+    assert [one.open_until for one in booking.standings] == [endorsed.valid_to]
 
 
 # -- opening

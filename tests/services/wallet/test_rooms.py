@@ -10,12 +10,12 @@ import pytest
 
 from libs.runtime.citypack import CityPacks, PackUnfit, load_packs
 from services.ids import PersonId
-from services.issuance.contracts import CardActivated, CardCancelled, CardReplaced
+from services.issuance.contracts import CardActivated, CardCancelled, CardEndorsed, CardReplaced, EndorsementTakenBack
 from services.loss.contracts import CardStopped, CardWoken, StoppedFunction, WokenFunction
 from services.wallet import publishing
 from services.wallet.adapters.bylaws import WalletBylaws
 from services.wallet.contracts import TELLS
-from services.wallet.domain.purse.commands import EndCard, FreezePurse, ReleasePurse
+from services.wallet.domain.purse.commands import EndCard, FreezePurse, NoteValidity, ReleasePurse
 from services.wallet.domain.purse.decider import purses
 from services.wallet.domain.purse.events import ChipForfeited, Event, LoadFoundLate
 from services.wallet.reactions import HEARS, REACTIONS
@@ -32,6 +32,11 @@ replaced = CardReplaced(
 )  # fmt: skip
 stopped = CardStopped(holding_id=HERS, card_id=CARD, at=NIGHT, kind="pre_report", functions=[], until=LAPSE)
 woken = CardWoken(holding_id=HERS, card_id=CARD, at=LAPSE, why="lapsed")
+endorsed = CardEndorsed(
+    holding_id=HERS, person_id=PERSON, card_id=CARD, programme="residence-permit", since=SPRING.date(),
+    valid_to=AUTUMN, at=NIGHT,
+)  # fmt: skip
+taken_back = EndorsementTakenBack(holding_id=HERS, person_id=PERSON, card_id=CARD, valid_to=LAPSE, at=NIGHT)
 cancelled = CardCancelled(holding_id=HERS, person_id=PERSON, card_id=CARD, reason="death", at=AUTUMN)
 
 
@@ -47,7 +52,10 @@ def test_what_follows_from_what_is_heard() -> None:
     assert when(woken) == [ReleasePurse(holding_id=HERS, card_id=CARD, at=LAPSE, why="lapsed")]
     assert when(replaced) == [replace(drawer.succeed, under=None)]
     assert when(cancelled) == [EndCard(holding_id=HERS, card_id=CARD, at=AUTUMN, reason="death")]
-    assert {type(one) for one in (activated, stopped, woken, replaced, cancelled)} == set(HEARS)
+    for told in (endorsed, taken_back):
+        assert when(told) == [NoteValidity(holding_id=HERS, card_id=CARD, valid_to=told.valid_to, at=told.at)]
+    heard = (activated, endorsed, taken_back, stopped, woken, replaced, cancelled)
+    assert {type(one) for one in heard} == set(HEARS)
 
 
 def test_the_money_stops_and_wakes_at_the_instants_of_its_own_function() -> None:
@@ -82,7 +90,7 @@ def test_each_movement_is_told_and_nothing_about_whose_it_is() -> None:
     ]  # fmt: skip
     assert {type(one) for one in told} <= set(TELLS)
     assert not any("l-1" in one.model_dump_json() for one in told if one), "a receipt's number stays at the counter"
-    for quiet in (drawer.noted, drawer.ended, drawer.cooling):
+    for quiet in (drawer.noted, drawer.endorsed, drawer.ended, drawer.cooling):
         assert publishing.tell_of_purse(quiet) is None
 
 

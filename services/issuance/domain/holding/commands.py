@@ -299,6 +299,17 @@ class EndorseCard:
 
 
 @command
+class TakeBackEndorsement:
+    """The loss desk says that the card had been reported lost, at `reported_at`, when it was endorsed."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    endorsed_at: datetime
+    reported_at: datetime
+    at: datetime
+
+
+@command
 class PassHoldingOn:
     """The register knows this entry's person under another (`lead` is their holding), or again under its own (None)."""
 
@@ -359,6 +370,7 @@ Command = (
     | ExpireCard
     | RemindToEndorse
     | EndorseCard
+    | TakeBackEndorsement
     | PassHoldingOn
     | JoinHolding
     | LeaveHolding

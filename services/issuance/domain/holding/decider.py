@@ -49,10 +49,11 @@ from services.issuance.domain.holding.commands import (
     RemindHolder,
     RemindToEndorse,
     SendOn,
+    TakeBackEndorsement,
     TakeSeat,
     WithdrawOrder,
 )
-from services.issuance.domain.holding.endorsing import endorse, expire, remind_to_endorse
+from services.issuance.domain.holding.endorsing import endorse, expire, remind_to_endorse, take_back
 from services.issuance.domain.holding.events import (
     CardActivated,
     CardApproved,
@@ -68,6 +69,7 @@ from services.issuance.domain.holding.events import (
     CardReserved,
     CardSpoiled,
     CardUnclaimed,
+    EndorsementTakenBack,
     Event,
     FingerprintMismatched,
     FunctionOpened,
@@ -204,6 +206,8 @@ def _decide(command: Command, holding: Holding) -> Sequence[Event]:
             return expire(command, holding)
         case EndorseCard():
             return endorse(command, holding)
+        case TakeBackEndorsement():
+            return take_back(command, holding)
         case RemindToEndorse():
             return remind_to_endorse(command, holding)
         case _:
@@ -635,6 +639,11 @@ def due(fact: Event) -> Iterator[Due]:
             yield Due(fact.at, GiveWay(holding_id=fact.other, at=fact.at))
         case HoldingEmptied():
             yield Due(fact.at, LeaveHolding(holding_id=fact.lead, other=fact.holding_id, at=fact.at))
+        case EndorsementTakenBack():  # Its hour may have struck while the card was valid for longer.
+            yield Due(
+                fact.valid_to,
+                ExpireCard(holding_id=fact.holding_id, card_id=fact.card_id, valid_to=fact.valid_to),
+            )
         case CardActivated() | CardReplaced() | CardEndorsed():
             for hour in fact.remind_at:
                 yield Due(

@@ -6,8 +6,14 @@ from datetime import UTC
 from libs.kernel.calendar import morning_of, shanghai_day
 from services.issuance.domain.endorsement import EndorsedElsewhere, NoLongerEntitled, NotEndorsed, Permit, ReportedLost
 from services.issuance.domain.holding.collection import CardUnknown
-from services.issuance.domain.holding.commands import EndorseCard, ExpireCard, RemindToEndorse
-from services.issuance.domain.holding.events import CardEndorsed, CardExpired, EndorsementReminded, Event
+from services.issuance.domain.holding.commands import EndorseCard, ExpireCard, RemindToEndorse, TakeBackEndorsement
+from services.issuance.domain.holding.events import (
+    CardEndorsed,
+    CardExpired,
+    EndorsementReminded,
+    EndorsementTakenBack,
+    Event,
+)
 from services.issuance.domain.holding.state import Holding, Life, evolve
 from services.issuance.domain.holding.turning import rested, turned
 
@@ -47,6 +53,25 @@ def endorse(asked: EndorseCard, holding: Holding) -> Sequence[Event]:
         remind_at=rule.reminders(renewed.ends_on),
     )
     return [endorsed, *turned(evolve(holding, endorsed), asked.card_id, asked.under, asked.at)]
+
+
+def take_back(asked: TakeBackEndorsement, holding: Holding) -> Sequence[Event]:
+    """A card that was reported lost is not endorsed, also where the report and the counter crossed."""
+    life = holding.current
+    if life is None or life.card_id != asked.card_id or holding.person_id is None:
+        return []
+    if life.endorsed is None or life.endorsed.at != asked.endorsed_at:
+        return []
+    taken = EndorsementTakenBack(
+        holding_id=asked.holding_id,
+        person_id=holding.person_id,
+        card_id=asked.card_id,
+        valid_to=life.endorsed.valid_to,
+        endorsed_at=asked.endorsed_at,
+        reported_at=asked.reported_at,
+        at=asked.at,
+    )
+    return [taken, *(rested(holding, asked.card_id, asked.at) if life.endorsed.expired else ())]
 
 
 def remind_to_endorse(asked: RemindToEndorse, holding: Holding) -> Sequence[Event]:

@@ -429,6 +429,19 @@ class CardEndorsed:
 
 
 @event
+class EndorsementTakenBack:
+    """The card is valid until `valid_to`, as before it was endorsed: it had been reported lost by then."""
+
+    holding_id: HoldingId
+    person_id: PersonId
+    card_id: CardId
+    valid_to: datetime
+    endorsed_at: datetime
+    reported_at: datetime
+    at: datetime
+
+
+@event
 class HoldingPassedOn:
     """What is held here is `person_id`'s from now on, whose own holding is `lead`; or the entry's own again (None)."""
 
@@ -498,6 +511,7 @@ Event = (
     | CardExpired
     | EndorsementReminded
     | CardEndorsed
+    | EndorsementTakenBack
     | HoldingPassedOn
     | HoldingJoined
     | HoldingLeft

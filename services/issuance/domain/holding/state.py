@@ -32,6 +32,7 @@ from services.issuance.domain.holding.events import (
     CaseClosed,
     CollectionReminded,
     EndorsementReminded,
+    EndorsementTakenBack,
     Event,
     FingerprintMismatched,
     FunctionGrant,
@@ -139,6 +140,18 @@ Coming: TypeAlias = NothingComing | Waiting | Queued | InWork | Good | AtOutlet 
 
 
 @value
+class BeforeEndorsed:
+    """How a card stood before it was endorsed at `at`, which may turn out to have been a mistake."""
+
+    at: datetime
+    valid_to: datetime
+    since: date | None
+    expired: bool
+    rests: tuple[tuple[datetime, datetime], ...]
+    reminded: tuple[datetime, ...]
+
+
+@value
 class Life:
     """A card that worked once: from when, and until when; `ended_at` is None while it is the one that counts."""
 
@@ -156,6 +169,7 @@ class Life:
     rests: tuple[tuple[datetime, datetime], ...] = ()
     """Stretches in which its year was full and nobody had endorsed it yet."""
     reminded: tuple[datetime, ...] = ()
+    endorsed: BeforeEndorsed | None = None
 
     def active(self, at: datetime) -> bool:
         return self.active_from <= at and not self.out_of_date(at) and (self.ended_at is None or at < self.ended_at)
@@ -380,6 +394,11 @@ def evolve(holding: Holding, fact: Event) -> Holding:
                 holding,
                 lives=tuple(_endorsed(life, fact) if life.card_id == fact.card_id else life for life in holding.lives),
             )
+        case EndorsementTakenBack():
+            return replace(
+                holding,
+                lives=tuple(_as_before(life) if life.card_id == fact.card_id else life for life in holding.lives),
+            )
         case HoldingPassedOn():
             return replace(
                 holding,
@@ -435,8 +454,36 @@ def _since(life: Life | None) -> date | None:
 
 def _endorsed(life: Life, fact: CardEndorsed) -> Life:
     rested = ((life.valid_to, fact.at),) if fact.at > life.valid_to else ()
+    before = BeforeEndorsed(
+        at=fact.at,
+        valid_to=life.valid_to,
+        since=life.since,
+        expired=life.expired,
+        rests=life.rests,
+        reminded=life.reminded,
+    )
     return replace(
-        life, valid_to=fact.valid_to, since=fact.since, expired=False, rests=(*life.rests, *rested), reminded=()
+        life,
+        valid_to=fact.valid_to,
+        since=fact.since,
+        expired=False,
+        rests=(*life.rests, *rested),
+        reminded=(),
+        endorsed=before,
+    )
+
+
+def _as_before(life: Life) -> Life:
+    before = life.endorsed
+    assert before is not None
+    return replace(
+        life,
+        valid_to=before.valid_to,
+        since=before.since,
+        expired=before.expired,
+        rests=before.rests,
+        reminded=before.reminded,
+        endorsed=None,
     )
 
 

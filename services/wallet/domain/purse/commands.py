@@ -22,6 +22,16 @@ class NoteCard:
 
 
 @command
+class NoteValidity:
+    """Issuance says that the card is valid until another moment than before."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    valid_to: datetime
+    at: datetime
+
+
+@command
 class OpenPurse:
     """The holder opens the wallet at a counter."""
 
@@ -171,6 +181,7 @@ class PayOut:
 
 Command = (
     NoteCard
+    | NoteValidity
     | OpenPurse
     | FreezePurse
     | ReleasePurse

@@ -16,6 +16,7 @@ from services.wallet.domain.purse.commands import (
     FreezePurse,
     MeetChip,
     NoteCard,
+    NoteValidity,
     OpenPurse,
     PayLoad,
     PayOut,
@@ -41,6 +42,7 @@ from services.wallet.domain.purse.events import (
     PurseFrozen,
     PurseOpened,
     PurseReleased,
+    ValidityNoted,
 )
 from services.wallet.domain.purse.state import Load, Purse, evolve
 
@@ -109,6 +111,8 @@ def decide(command: Command, purse: Purse) -> Sequence[Event]:
     match command:
         case NoteCard():
             return note(command, purse)
+        case NoteValidity():
+            return note_validity(command, purse)
         case OpenPurse():
             return open_purse(command, purse)
         case FreezePurse():
@@ -149,6 +153,13 @@ def note(asked: NoteCard, purse: Purse) -> Sequence[Event]:
             person_id=asked.person_id,
         )
     ]
+
+
+def note_validity(asked: NoteValidity, purse: Purse) -> Sequence[Event]:
+    """The money goes on for as long as its card does."""
+    if purse.card is None or purse.card.card_id != asked.card_id or purse.card.valid_to == asked.valid_to:
+        return []
+    return [ValidityNoted(holding_id=asked.holding_id, card_id=asked.card_id, valid_to=asked.valid_to, at=asked.at)]
 
 
 def open_purse(asked: OpenPurse, purse: Purse) -> Sequence[Event]:

@@ -21,6 +21,16 @@ class CardNoted:
 
 
 @event
+class ValidityNoted:
+    """The card is valid until another moment than before: it was endorsed, or that was taken back."""
+
+    holding_id: HoldingId
+    card_id: CardId
+    valid_to: datetime
+    at: datetime
+
+
+@event
 class PurseOpened:
     """Opened with formalities at a counter; until then there was no money on this card."""
 
@@ -210,6 +220,7 @@ class AccountPaidOut:
 
 Event = (
     CardNoted
+    | ValidityNoted
     | PurseOpened
     | PurseFrozen
     | PurseReleased

@@ -26,6 +26,7 @@ from services.wallet.domain.purse.events import (
     PurseFrozen,
     PurseOpened,
     PurseReleased,
+    ValidityNoted,
 )
 
 
@@ -146,6 +147,8 @@ def evolve(purse: Purse, fact: Event) -> Purse:
                 opened_at=None if closed else purse.opened_at,
                 paid_out=None,
             )
+        case ValidityNoted():
+            return replace(purse, card=Card(card_id=fact.card_id, valid_to=fact.valid_to))
         case PurseOpened():
             return replace(purse, opened_at=fact.at, named=fact.named)
         case PurseFrozen():
