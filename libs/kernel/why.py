@@ -8,7 +8,7 @@ and appeal file read the same.
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.refusals import Refused, refusal_code
@@ -139,6 +139,13 @@ class Nameless:
         return Ground.named(ref, Said(zh=ref, en=ref), edition)
 
 
+@runtime_checkable
+class Listed(Protocol):
+    """A detail of a refusal that is put together of several things which have names."""
+
+    def in_chinese(self, names: Names) -> str: ...
+
+
 def why_not(no: Refused, names: Names) -> Why | None:
     """Why the city says no, in the refusal's own sentence; None where it is not a bylaw that says it."""
     if not isinstance(no.why, Cited):
@@ -156,8 +163,9 @@ def why_not(no: Refused, names: Names) -> Why | None:
 _LISTED = {
     "documents": "document", "channels": "channel", "ways": "way", "way": "way", "function": "function",
     "reportable": "function", "kind": "place", "kinds": "place", "proofs": "proof", "reasons": "reason",
-    "kin": "relation", "office": "office", "outlet": "outlet", "department": "department", "fact": "fact",
-    "facts": "fact", "programme": "programme", "programmes": "programme",
+    "kin": "relation", "office": "office", "outlet": "outlet", "outlets": "outlet", "department": "department",
+    "fact": "fact", "facts": "fact", "programme": "programme", "programmes": "programme", "places": "organisation",
+    "organisation": "organisation", "reach": "organisation", "above": "organisation",
 }  # fmt: skip
 """Details of refusals that are ids, or lists of them, and what they are ids of."""
 
@@ -174,6 +182,8 @@ def _in_chinese(no: Refused, names: Names) -> str:
 def _detail(name: str, detail: object, names: Names) -> str:
     if isinstance(detail, date):
         return _day(detail, "zh")
+    if isinstance(detail, Listed):
+        return detail.in_chinese(names)
     if (kind := _LISTED.get(name)) is None:
         return str(detail)
     return "、".join(names.named(kind, one).zh for one in str(detail).split(", "))

@@ -264,7 +264,7 @@ class CityPack:
         return Said(zh=chinese, en=text)
 
     def named(self, kind: str, of: str) -> Said:
-        """What the city calls a `fact`, `function`, `document`, `department` or `outlet`; its id, where it has no name.
+        """What the city calls a `fact`, `function`, `document`, `department`, `outlet` or `organisation`; else its id.
 
         A `refusal` is called by its sentence; only the Chinese one stands there, with the details of the refusal.
         """
@@ -272,6 +272,10 @@ class CityPack:
             found = self.files["city"]["departments"].get(of, {}).get("title", {})
         elif kind == "outlet":
             found = self.outlets.get(of, {}).get("name", {})
+        elif kind == "organisation":
+            entries = reversed(self.files.get("organisations", {}).get("establishment", []))
+            titles = (entry["value"]["organisations"].get(of, {}).get("title") for entry in entries)
+            found = next(filter(None, titles), {})
         else:
             found = self.files["city"].get("words", {}).get(kind, {}).get(of) or self.words.get(kind, {}).get(of, {})
         return Said(zh=str(found.get("zh", of)), en=str(found.get("en", of)))

@@ -110,6 +110,8 @@ def test_a_section_tells_every_value_and_what_to_cite() -> None:
         ("fact", "hukou", "本市户籍", "household registered in the city"),
         ("department", "police", "公安局", "Public Security"),
         ("function", "medical", "就医购药结算", "medical treatment and pharmacies"),
+        ("organisation", "zs-changguo", "昌国街道", "Changguo Sub-district"),
+        ("organisation", "zs-moon", "zs-moon", "zs-moon"),
         ("fact", "nameless", "nameless", "nameless"),
     ],
 )

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from libs.eventsourcing.store import Recorded
-from libs.kernel import Missing, value
+from libs.kernel import Missing
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
 from libs.kernel.why import Decision, FactUsed, Ground, Said, Why
@@ -52,33 +52,17 @@ class NotDecided(Missing):
     """The city has decided nothing yet about the {about} of this."""
 
 
-@value
-class End:
-    """How a card comes to its end: by which rule, in words, and the fact of a department that leads to it."""
-
-    rule: str
-    zh: str
-    en: str
-    fact: str = ""
-
-
-_ENDS: Mapping[str, End] = {
-    "death": End(rule=_REASONS, zh="持卡人死亡", en="its holder has died", fact="deceased"),
-    "moved_away": End(rule=_REASONS, zh="户籍迁出", en="its holder has moved away", fact="moved_away"),
-    "own_request": End(rule=_REASONS, zh="持卡人申请注销", en="its holder asked for it"),
-    "report lapsed unsigned": End(
-        rule="loss.on_lapse", zh="口头挂失到期未书面确认", en="the report of its loss lapsed unsigned"
-    ),
-    "written report ran out": End(
-        rule="loss.written_report_term", zh="书面挂失期满", en="the written report of its loss ran out"
-    ),
-    MERGED: End(
-        rule=ONE_CARD_EACH,
-        zh="登记合并后，持卡人另有一张此卡",
-        en="its holder has another one, under the entry that remained when two were merged",
-    ),
+_ENDS: Mapping[str, tuple[str, str]] = {
+    "death": (_REASONS, "deceased"),
+    "moved_away": (_REASONS, "moved_away"),
+    "report lapsed unsigned": ("loss.on_lapse", ""),
+    "written report ran out": ("loss.written_report_term", ""),
+    MERGED: (ONE_CARD_EACH, ""),
 }
-"""By the reason that the loss desk tells, or we give; any other is one of the city's own list."""
+"""By which rule a card ends, and which fact leads to it, by the reason that the loss desk tells, or we give.
+
+Any other reason is one of the city's own list, and somebody's wish.
+"""
 
 
 def why_card(about: AboutCard, card_id: CardId, story: Story, bylaws: IssuanceBylaws) -> Why:
@@ -199,10 +183,11 @@ class CardCase:
 
     def _ended(self, fact: CardCancelled, row: Recorded, verdict: VerdictNoted | None) -> Why:
         """By the city's rule, and by what a department had said of the holder, with the row that makes it count."""
-        end = _ENDS.get(fact.reason, End(rule=_REASONS, zh=fact.reason, en=fact.reason))
-        said = Said(zh=f"卡片已注销：{end.zh}", en=f"the card has ended for good: {end.en}")
-        used = tuple(one for one in verdict.used if one.fact == end.fact) if verdict else ()
-        answer = self._by(Decision.BLOCK, said, end.rule, fact, row, used)
+        rule, told_of = _ENDS.get(fact.reason, (_REASONS, ""))
+        reason = self.bylaws.names(self.city).named("reason", fact.reason)
+        said = Said(zh=f"卡片已注销：{reason.zh}", en=f"the card has ended for good: {reason.en}")
+        used = tuple(one for one in verdict.used if one.fact == told_of) if verdict else ()
+        answer = self._by(Decision.BLOCK, said, rule, fact, row, used)
         return replace(answer, grounds=(*answer.grounds, self._judged_by(verdict))) if verdict and used else answer
 
     def _by(

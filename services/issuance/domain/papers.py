@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from libs.kernel import Unfit, value
-from libs.kernel.why import Cited
+from libs.kernel.why import Cited, Names
 
 
 class Whose(StrEnum):
@@ -51,12 +51,30 @@ class Needed:
         kinds = " or ".join(kind.replace("_", " ") for kind in self.any_of)
         return f"the {self.whose.value}'s {kinds}{' with a copy' if self.copy else ''}"
 
+    def in_chinese(self, names: Names) -> str:
+        kinds = "或".join(names.named("document", kind).zh for kind in self.any_of)
+        whose = names.named("whose", self.whose.value).zh
+        return f"{whose}的{kinds}原件{'及复印件' if self.copy else ''}"
+
     def met_by(self, shown: Shown) -> bool:
         fits = shown.kind in self.any_of and shown.whose is self.whose and shown.original
         return fits and (shown.copy or not self.copy)
 
 
 NO_PHOTO = "no_photo_on_a_proof"
+
+
+@value
+class Lacking:
+    """What is not there of a list of papers."""
+
+    lines: tuple[Needed, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.lines))
+
+    def in_chinese(self, names: Names) -> str:
+        return "；".join(line.in_chinese(names) for line in self.lines)
 
 
 class PapersMissing(Unfit):
@@ -75,8 +93,8 @@ def check(
     """
     holds = set(circumstances)
     lines = [line for line in needed if not line.when or line.when in holds]
-    if missing := [line for line in lines if not any(line.met_by(paper) for paper in shown)]:
-        raise PapersMissing(by(*dict.fromkeys(line.rule for line in missing)), papers="; ".join(map(str, missing)))
+    if missing := tuple(line for line in lines if not any(line.met_by(paper) for paper in shown)):
+        raise PapersMissing(by(*dict.fromkeys(line.rule for line in missing)), papers=Lacking(lines=missing))
     faceless = any(
         line.photo_preferred and not any(line.met_by(paper) and paper.photo for paper in shown) for line in lines
     )

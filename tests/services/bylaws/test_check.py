@@ -95,6 +95,10 @@ FAULTS: list[tuple[str, str, Spoil, str, str]] = [
         CARD + "loss.yaml", instead("{count: 5, unit", "{count: -5, unit"), "{count: -5", "count is -5; a window",
     ),
     (
+        "two cards to a person",
+        CARD + "issuance.yaml", instead("      value: 1\n", "      value: 2\n"), "value: 2", "Input should be 1",
+    ),
+    (
         "a table without a row for everybody",
         CARD + "eligibility.json", instead('{"_id": "no_ground",', '{"_id": "no_ground", "hukou": "false",'),
         '{"_id": "no_ground"', "the last row must fit everybody",

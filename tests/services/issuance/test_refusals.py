@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from libs.kernel import Refused, refusal_code
-from libs.kernel.why import Cited, Decision, FactUsed, why_not
+from libs.kernel.why import Cited, Decision, FactUsed, Said, why_not
+from libs.runtime.citypack import CityPacks
 from libs.testing.portraits import portrait
 from libs.testing.refusals import raised_bare, refusals_of
 from libs.testing.town import Town
@@ -266,6 +267,28 @@ def test_where_a_city_says_nothing_the_default_of_the_platform_is_cited() -> Non
     assert ground.basis.zh == "平台默认值，本市规定未另作规定"
 
 
+@pytest.mark.requirement("R12")
+def test_an_edition_that_does_not_say_one_card_to_a_person_has_it_from_the_platform() -> None:
+    before = [replace(pack, files={path: said for path, said in pack.files.items() if "/issuance" not in path})
+              for pack in PACKS]  # fmt: skip
+    under = bylaws.IssuanceBylaws(CityPacks(before)).at(drawer.ZHOUSHAN, "citizen-card", ASKED)
+    [article] = under.by(why_card.ONE_CARD_EACH).articles
+    assert article == "default/citizen-card/issuance.applying.cards_per_person@2012-03-10/2026-09-01"
+
+
+@pytest.mark.requirement("R20", "R86")
+def test_what_is_missing_is_listed_in_chinese_by_the_names_of_the_papers() -> None:
+    with pytest.raises(PapersMissing) as refused:
+        at_outlet(agent_document="id_card", taker=By.AGENT)()
+    told = why_not(refused.value, PACKS.names_of(drawer.ZHOUSHAN))
+    assert told is not None
+    assert told.said == Said(
+        zh="缺少下列材料，请补齐后办理：代办人的居民身份证原件及复印件；申请人的居民身份证或户口簿或居住证原件及复印件。",
+        en=str(refused.value),
+    )
+    assert [ground.rule for ground in told.grounds] == ["citizen-card/issuance.collecting.papers_of_agents"]
+
+
 @pytest.mark.requirement("R98")
 def test_before_a_programme_begins_the_entry_is_cited_with_which_it_will() -> None:
     with pytest.raises(counter.ProgrammeNotOpen) as refused:
@@ -322,3 +345,4 @@ async def test_a_unit_that_comes_to_the_wrong_place_is_told_by_which_bylaw(town:
     said = {"unit": "91350100M000100Y43", "programme": "citizen-card", "papers": [], "rows": [ROW]}
     no = await town.post(CLERK, "/v1/unit-applications", said, expect=403)
     assert (no["code"], grounds(no)) == ("units-apply-at-the-hall", ["default/citizen-card/issuance.applying.units_at"])
+    assert no["why"]["said"]["zh"] == "单位集中申领不在此处办理，请到下列网点之一：舟山市民卡服务厅。"

@@ -222,11 +222,11 @@ def test_a_card_whose_holder_has_died_ended_by_the_city_s_rule_and_the_departmen
 @pytest.mark.parametrize(
     ("reason", "rule", "said"),
     [
-        ("moved_away", "citizen-card/loss.cancel_reasons", "its holder has moved away"),
-        ("own_request", "citizen-card/loss.cancel_reasons", "its holder asked for it"),
+        ("moved_away", "citizen-card/loss.cancel_reasons", "moved away"),
+        ("own_request", "citizen-card/loss.cancel_reasons", "wish of the holder"),
         ("stolen by a bird", "citizen-card/loss.cancel_reasons", "stolen by a bird"),
-        (MERGED, "citizen-card/issuance.applying.cards_per_person", "when two were merged"),
-        (RAN_OUT[False], "citizen-card/loss.on_lapse", "lapsed unsigned"),
+        (MERGED, "citizen-card/issuance.applying.cards_per_person", "under an entry that was merged"),
+        (RAN_OUT[False], "citizen-card/loss.on_lapse", "ran out unsigned"),
         (RAN_OUT[True], "default/citizen-card/loss.written_report_term", "ran out"),
     ],
 )

@@ -84,4 +84,4 @@ async def test_over_http_a_district_is_told_by_which_entry_its_reach_ends(town: 
     assert no["code"] == "beyond-your-reach"
     [ground] = no["why"]["grounds"]
     assert (ground["rule"], ground["valid_from"]) == ("organisations.establishment", "2012-03-10")
-    assert no["why"]["text"]["zh"].startswith("不予：zs-hall不在zs-district-dinghai的管辖之内")
+    assert no["why"]["text"]["zh"].startswith("不予：舟山市民卡服务厅不在定海区的管辖之内")
