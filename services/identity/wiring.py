@@ -141,7 +141,8 @@ def _desks(platform: Platform, people: People, eligibility: Eligibility) -> Desk
         return replace(command, at=at, verdicts=verdicts)
 
     desks = Desks([PERSON, ROLL, DUPLICATE, DELIVERY], platform.store("identity"), platform.city, brief)
-    merges = Merges(people, eligibility, IdentityQuestions(platform.rows("identity")), desks["person"])
+    questions, sharing = IdentityQuestions(platform.rows("identity")), DataSharing(platform.packs)
+    merges = Merges(people, eligibility, sharing, questions, desks["person"])
     return desks
 
 
@@ -159,7 +160,7 @@ def build(platform: Platform) -> Service:
 
     agreements, questions = Agreements(platform.packs), IdentityQuestions(platform.rows("identity"))
     intake = Intake(desks, people, sharing, agreements, platform.vault, platform.city)
-    merges = Merges(people, eligibility, questions, desks["person"])
+    merges = Merges(people, eligibility, sharing, questions, desks["person"])
     routes = router(
         desks, merges, people, sharing, eligibility, platform.packs, platform.city, intake, agreements, questions
     )

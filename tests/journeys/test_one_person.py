@@ -98,6 +98,8 @@ async def test_two_persons_who_both_have_a_card_are_not_merged_and_both_cards_ar
     proposal = {"into": other, "reason": "registered_twice", "reference": "F-1"}
     refused = await hamlet.post(CENTRE, f"/v1/persons/{one}/merge-proposals", proposal, expect=409)
     assert refused["code"] == "two-cards"
+    [ground] = refused["why"]["grounds"]
+    assert ground["rule"].endswith("/issuance.applying.cards_per_person")
     assert card in refused["detail"]
     assert another in refused["detail"]
 

@@ -47,6 +47,11 @@ class DataSharing:
         """What the city cites to a department that says more than was agreed on."""
         return _cited(self._packs[city], _AGREED, self._agreed.get(city), moment, department)
 
+    def one_card_each(self, city: str, programme: str, moment: datetime) -> Cited:
+        """What the city cites where somebody would have two cards of one programme (R12)."""
+        pack, path = self._packs[city], f"{programme}/issuance.applying.cards_per_person"
+        return _cited(pack, path, pack.dated(path, Any) if pack.has(path) else None, moment)
+
     def outlets(self, city: str) -> frozenset[str]:
         """Where cards of this city are handed out."""
         return self._outlets[city]

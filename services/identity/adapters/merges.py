@@ -6,6 +6,8 @@ from datetime import datetime
 from libs.eventsourcing.desk import Desk
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
+from libs.kernel.why import Cited
+from services.identity.adapters.bylaws import DataSharing
 from services.identity.adapters.eligibility import Eligibility
 from services.identity.adapters.people import People
 from services.identity.domain.commands import ApproveProposal, ProposeMerge, ProposeParting, Release, TakeIn
@@ -39,9 +41,14 @@ class Merges:
     """Completes the commands of a merge with what must come from outside the domain."""
 
     def __init__(
-        self, people: People, eligibility: Eligibility, questions: IdentityQuestions, persons: Desk[Person]
+        self,
+        people: People,
+        eligibility: Eligibility,
+        sharing: DataSharing,
+        questions: IdentityQuestions,
+        persons: Desk[Person],
     ) -> None:
-        self._people, self._eligibility = people, eligibility
+        self._people, self._eligibility, self._sharing = people, eligibility, sharing
         self._questions, self._persons = questions, persons
 
     async def brief(self, command: Asked, person: Person, at: datetime) -> Asked:
@@ -51,14 +58,15 @@ class Merges:
             case Release(), Known():
                 return replace(command, verdicts=await self._judged(without(person, command.parted), at))
             case ProposeMerge(into=into), Known():
-                return replace(
-                    command, into_stands=await self._stands(into, person), clash=await self._clash(into, person)
-                )
+                clash, one_each = await self._clash(into, person, at)
+                stands = await self._stands(into, person)
+                return replace(command, into_stands=stands, clash=clash, one_each=one_each)
             case ApproveProposal(), Known():
                 for one in person.proposals.waiting:
                     if isinstance(one, MergeProposed) and one.proposal_id == command.proposal_id:
-                        stands, clash = await self._stands(one.into, person), await self._clash(one.into, person)
-                        return replace(command, into_stands=stands, clash=clash)
+                        clash, one_each = await self._clash(one.into, person, at)
+                        stands = await self._stands(one.into, person)
+                        return replace(command, into_stands=stands, clash=clash, one_each=one_each)
             case ((ProposeParting() | ApproveProposal()), Merged(into=into)):
                 return replace(command, into_stands=await self._stands(into, person))
         return command
@@ -71,19 +79,20 @@ class Merges:
             return False
         return isinstance(await self._person_of(into), Known)
 
-    async def _clash(self, into: PersonId, person: Known) -> tuple[str, ...]:
-        """The two cards that they would have of the first product of which both have one; nothing if there is none."""
-        other = await self._person_of(into)
+    async def _clash(self, into: PersonId, person: Known, at: datetime) -> tuple[tuple[str, ...], Cited | None]:
+        """The two cards that they would have of the first product of which both have one, and where the city says that
+        nobody has two; nothing if there is none."""
+        other, city = await self._person_of(into), city_of(into)
         if not isinstance(other, Known):
-            return ()
-        for programme in self._eligibility.programmes(city_of(into)):
+            return (), None
+        for programme in self._eligibility.programmes(city):
             theirs = [
                 await self._questions.card_of(holding_id(entry, programme) for entry in (one.person_id, *one.also))
                 for one in (person, other)
             ]
             if all(theirs):
-                return tuple(theirs)
-        return ()
+                return tuple(theirs), self._sharing.one_card_each(city, programme, at)
+        return (), None
 
     async def _judged(self, person: Known, at: datetime) -> tuple[Verdict, ...]:
         try:

@@ -99,7 +99,7 @@ class ProposeMerge:
     """Somebody has found that two entries are one person, of whom `into` shall remain.
 
     `into_stands` (whether that one can take somebody in) and `clash` (two cards of one product that they would then
-    have) are added when it is handled.
+    have) are added when it is handled, with `one_each`, which is where the city says that nobody has two.
     """
 
     person_id: PersonId
@@ -111,6 +111,7 @@ class ProposeMerge:
     at: datetime
     into_stands: bool = False
     clash: tuple[str, ...] = ()
+    one_each: Cited | None = None
 
 
 @command
@@ -128,7 +129,7 @@ class ProposeParting:
 
 @command
 class ApproveProposal:
-    """Another person has looked too; `into_stands` and `clash` are added when it is handled."""
+    """Another person has looked too; `into_stands`, `clash` and `one_each` are added when it is handled."""
 
     person_id: PersonId
     proposal_id: ProposalId
@@ -136,6 +137,7 @@ class ApproveProposal:
     at: datetime
     into_stands: bool = False
     clash: tuple[str, ...] = ()
+    one_each: Cited | None = None
 
 
 @command

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from libs.kernel import Clash, Missing
 from libs.kernel.foureyes import named
+from libs.kernel.why import Cited
 from services.identity.domain.commands import (
     ApproveProposal,
     DeclineProposal,
@@ -88,7 +89,7 @@ def propose_merge(asked: ProposeMerge, person: Person) -> Sequence[Event]:
     earlier = known.proposals.open(MergeProposed, asked.at)
     if earlier is not None and earlier.into == asked.into:
         return []
-    _fits_together(asked.into, asked.into_stands, asked.clash)
+    _fits_together(asked.into, asked.into_stands, asked.clash, asked.one_each)
     return [
         MergeProposed(
             person_id=asked.person_id,
@@ -109,7 +110,7 @@ def propose_parting(asked: ProposeParting, person: Person) -> Sequence[Event]:
     merged = _merged(person)
     if merged.proposals.known(asked.proposal_id) or merged.proposals.open(PartingProposed, asked.at):
         return []
-    _fits_together(merged.into, asked.into_stands, ())
+    _fits_together(merged.into, asked.into_stands)
     return [
         PartingProposed(
             person_id=asked.person_id,
@@ -134,7 +135,7 @@ def approve(asked: ApproveProposal, person: Person) -> Sequence[Event]:
     proposal, eyes = approved
     match proposal, person:
         case MergeProposed(into=into), Known():
-            _fits_together(into, asked.into_stands, asked.clash)
+            _fits_together(into, asked.into_stands, asked.clash, asked.one_each)
             return [
                 PersonMerged(
                     person_id=asked.person_id,
@@ -146,7 +147,7 @@ def approve(asked: ApproveProposal, person: Person) -> Sequence[Event]:
                 )
             ]
         case PartingProposed(), Merged(into=into):
-            _fits_together(into, asked.into_stands, ())
+            _fits_together(into, asked.into_stands)
             return [
                 PersonParted(
                     person_id=asked.person_id, into=into, proposal_id=asked.proposal_id, eyes=eyes, at=asked.at
@@ -231,9 +232,11 @@ def _merged(person: Person) -> Merged:
     raise NotMerged
 
 
-def _fits_together(into: PersonId, into_stands: bool, clash: tuple[str, ...]) -> None:
+def _fits_together(
+    into: PersonId, into_stands: bool, clash: tuple[str, ...] = (), one_each: Cited | None = None
+) -> None:
     """Raises SurvivorUnfit, TwoCards."""
     if not into_stands:
         raise SurvivorUnfit(person_id=into)
     if clash:
-        raise TwoCards(one=clash[0], other=clash[1])
+        raise TwoCards(one_each, one=clash[0], other=clash[1])

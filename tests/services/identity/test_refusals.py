@@ -21,6 +21,7 @@ from services.identity.routes import programmes
 from services.identity.routes.corrections import DocumentOfAnother
 from tests.platform import CENTRE, CLERK, HRSS, WX_CENTRE, ZHOUSHAN, id_card
 from tests.services.identity.test_decider import a_fact, registered
+from tests.services.identity.test_merging import propose
 from tests.services.identity.test_programmes import HANGZHOU, NOON, PACKS
 
 SHARING, MASS_ISSUES = DataSharing(PACKS), MassIssues(PACKS)
@@ -41,6 +42,13 @@ BY_BYLAW: Mapping[type[Refused], Case] = {
             person_desk.fold([registered]),
         ),
         "feeds.agreements#police",
+    ),
+    merging.TwoCards: (
+        lambda: person_desk.decide(
+            replace(propose, clash=("A.1", "B.1"), one_each=SHARING.one_card_each(ZHOUSHAN, "citizen-card", NOON)),
+            person_desk.fold([registered]),
+        ),
+        "citizen-card/issuance.applying.cards_per_person",
     ),
 }
 """Each refusal by which a bylaw says no, how one comes by it, and the rule that it cites."""
@@ -63,7 +71,6 @@ NOT_BY_BYLAW: Mapping[type[Refused], str] = {
     merging.MergedAway: STANDS,
     merging.DataErased: "what was erased nobody can read, whatever a city decides",
     merging.SurvivorUnfit: STANDS,
-    merging.TwoCards: "one card of a product to each person is what a product is; it names the two cards",
     merging.NotMerged: STANDS,
     correcting.CorrectionUnknown: STANDS,
     DocumentOfAnother: "one document is one person, or nobody could be told apart",
