@@ -14,6 +14,7 @@ from typing import TextIO
 from libs.eventsourcing.desk import Order
 from libs.kernel import Refused
 from libs.kernel.ids import derived
+from libs.messaging.bus import topic_of
 from libs.runtime.engines import open_platform, visited
 from libs.runtime.house import House
 from libs.runtime.platform import Platform
@@ -229,14 +230,23 @@ def _name_of(file: Path) -> str:
 
 async def heard(platform: Platform, watch: Callable[[int], None] = lambda _left: None) -> None:
     """Wait until issuance has heard all that identity has told by now: then every card is ordered."""
-    ends = await platform.store("identity").ends()
-    notebook = platform.notebook("issuance")
-    while True:
-        seen = (await notebook.load("city")).seen
-        left = sum(max(0, end - seen.get(("identity", shard), 0)) for shard, end in ends.items())
+    store, notebook, topic = platform.store("identity"), platform.notebook("issuance"), topic_of("identity")
+
+    async def unsent() -> int:
+        sent = await store.marks()
+        return sum(max(0, end - sent.get(shard, 0)) for shard, end in told.items())
+
+    async def unread() -> int:
+        read = (await notebook.load("city")).positions
+        return sum(max(0, end - read.get(slot, 0)) for slot, end in on_the_log.items())
+
+    told = await store.ends()
+    while left := await unsent():
         watch(left)
-        if not left:
-            return
+        await asyncio.sleep(SETTLE_LOOK_S)
+    on_the_log = await platform.bus.ends([topic])
+    while left := await unread():
+        watch(left)
         await asyncio.sleep(SETTLE_LOOK_S)
 
 

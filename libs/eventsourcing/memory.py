@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -94,9 +94,18 @@ class MemoryStore:
     async def log(self, shard: int, after: int, limit: int) -> Sequence[Recorded]:
         return self._log[shard][after : after + limit]
 
-    async def outbox(self, after: Mapping[int, int], limit: int) -> Sequence[Outgoing]:
-        rows = [row for shard in range(SHARDS) for row in self._outbox[shard][after.get(shard, 0) :]]
-        return rows[:limit]
+    async def outbox(
+        self, after: Mapping[int, int], limit: int, types: Collection[str] | None = None
+    ) -> Sequence[Outgoing]:
+        rows = [row for shard in range(SHARDS) for row in self._outbox[shard][after.get(shard, 0) :]][:limit]
+        if types is None:
+            return rows
+        last = {row.shard: row.sequence for row in rows}
+        return [
+            row if row.type in types else row._replace(data="")
+            for row in rows
+            if row.type in types or row.sequence == last[row.shard]
+        ]
 
     async def ends(self) -> Mapping[int, int]:
         return {shard: len(rows) for shard, rows in self._outbox.items()}

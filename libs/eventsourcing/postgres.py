@@ -1,7 +1,7 @@
 """The event store on PostgreSQL: grouped appends, gap-free shards, one round trip for many commands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.resources import files
@@ -36,6 +36,21 @@ BY_INDEX = {"enable_seqscan": "off"}
 perhaps made while the table was all but empty; a minute later, in mid-roll, it would read the whole table each time."""
 MAY_SCAN = "set local enable_seqscan = on"
 """For a transaction on such a connection that does mean most of a table."""
+_OUTBOX = """
+    select o.* from unnest($1::bigint[]) with ordinality as m(sequence, nth) cross join lateral (
+        select * from {s}.outbox o where o.shard = m.nth - 1 and o.sequence > m.sequence order by o.sequence limit $2
+    ) o limit $2"""
+_OUTBOX_OF = """
+    select o.* from unnest($1::bigint[]) with ordinality as m(sequence, nth) cross join lateral (
+        select o.sequence from {s}.outbox o where o.shard = m.nth - 1 and o.sequence > m.sequence
+        order by o.sequence desc limit 1
+    ) last cross join lateral (
+        select o.shard, o.sequence, o.stream, o.version, o.type, o.key,
+               case when o.type = any($3) then o.data else '' end, o.effective_at, o.meta
+        from {s}.outbox o where o.shard = m.nth - 1 and o.sequence > m.sequence
+        and (o.type = any($3) or o.sequence = last.sequence)
+        order by o.sequence limit $2
+    ) o limit $2"""
 LANES = 2  # Concurrent batches per process; each serves half of the shards.
 
 # A dying server shows as InternalClientError at least as often as by its proper name.
@@ -66,7 +81,7 @@ class PostgresStore:
     APPEND = "append_all"
 
     def __init__(self, pool: asyncpg.Pool, schema: str, machine: Clock) -> None:
-        self._pool, self._schema, self._machine = pool, schema, machine
+        self.pool, self.schema, self._machine = pool, schema, machine
         self._lanes: list[Lane[Append, Outcome]] = [Lane(self._append_all) for _ in range(LANES)]
         self._reading = Together(self._read_all)
         self._settling = Together(self._settle_all)
@@ -91,11 +106,11 @@ class PostgresStore:
         arguments = self._arguments(batch)
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
-            connection = await self._pool.acquire(timeout=5)
+            connection = await self.pool.acquire(timeout=5)
         except (*LOST, *FULL) as away:
             raise Outage(f"the event store does not answer: {away}") from away
         try:
-            rows = await connection.fetch(f"select * from {self._schema}.{self.APPEND}({holes})", *arguments)
+            rows = await connection.fetch(f"select * from {self.schema}.{self.APPEND}({holes})", *arguments)
         except FULL as full:
             raise Outage(f"the event store is full: {full}", retry_after_s=30) from full
         except asyncpg.UniqueViolationError:
@@ -107,7 +122,7 @@ class PostgresStore:
                 connection.terminate()  # Never back to the pool: nobody knows what it is in the middle of.
             raise OutcomeUnknown(f"the event store went away in mid-append: {lost}") from lost
         finally:
-            await self._pool.release(connection)
+            await self.pool.release(connection)
         outcomes: list[Outcome] = [Conflict(0)] * len(batch)
         for nth, word, version, stream, fingerprint, refusal in rows:
             outcomes[nth - 1] = (
@@ -144,7 +159,7 @@ class PostgresStore:
 
     async def _copied(self, connection: Connection, batch: Sequence[Append]) -> list[Outcome]:
         shards = sorted({wanted.shard for wanted in batch})
-        await connection.execute(_LOCKS, lock_class(self._schema), shards)  # In ascending order, as `append_all` does.
+        await connection.execute(_LOCKS, lock_class(self.schema), shards)  # In ascending order, as `append_all` does.
         ends = {
             shard: [position, sequence] for shard, position, sequence in await connection.fetch(self._ends_sql, shards)
         }
@@ -176,7 +191,7 @@ class PostgresStore:
             outcomes.append(Appended(version))
         for table, records in zip(("fact", "outbox", "command", "due"), rows, strict=True):
             if records:
-                await connection.copy_records_to_table(table, schema_name=self._schema, records=records)
+                await connection.copy_records_to_table(table, schema_name=self.schema, records=records)
         self._ring_for(outcomes)
         return outcomes
 
@@ -192,7 +207,7 @@ class PostgresStore:
     async def _read_all(self, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Recorded]]:
         rows = await self._ask(
             f"select a.nth, f.* from unnest($1::text[], $2::integer[]) with ordinality as a(stream, after, nth) "
-            f"cross join lateral (select * from {self._schema}.fact f "
+            f"cross join lateral (select * from {self.schema}.fact f "
             f"where f.stream = a.stream and f.version > a.after order by f.version) f order by a.nth, f.version",
             *columns(asked, 2),
         )
@@ -203,31 +218,30 @@ class PostgresStore:
 
     async def find(self, command_id: UUID) -> Replayed | None:
         rows = await self._ask(
-            f"select version, stream, fingerprint, refusal from {self._schema}.command where id = $1", command_id
+            f"select version, stream, fingerprint, refusal from {self.schema}.command where id = $1", command_id
         )
         return Replayed(*rows[0]) if rows else None
 
     async def log(self, shard: int, after: int, limit: int) -> Sequence[Recorded]:
         return _facts(
-            await self._ask(f"select * from {self._schema}.fact where shard = $1 and position > $2 "
+            await self._ask(f"select * from {self.schema}.fact where shard = $1 and position > $2 "
                             "order by position limit $3", shard, after, limit)
         )  # fmt: skip
 
-    async def outbox(self, after: Mapping[int, int], limit: int) -> Sequence[Outgoing]:
+    async def outbox(
+        self, after: Mapping[int, int], limit: int, types: Collection[str] | None = None
+    ) -> Sequence[Outgoing]:
         marks = [after.get(shard, 0) for shard in range(SHARDS)]
-        rows = await self._ask(
-            f"select o.* from unnest($1::bigint[]) with ordinality as m(sequence, nth) cross join lateral "
-            f"(select * from {self._schema}.outbox o where o.shard = m.nth - 1 and o.sequence > m.sequence "
-            f"order by o.sequence limit $2) o limit $2",
-            marks,
-            limit,
-        )
+        if types is None:
+            rows = await self._ask(_OUTBOX.format(s=self.schema), marks, limit)
+        else:
+            rows = await self._ask(_OUTBOX_OF.format(s=self.schema), marks, limit, list(types))
         return [Outgoing(*row) for row in rows]
 
     async def ends(self) -> Mapping[int, int]:
         return dict(
             await self._ask(
-                f"select s, coalesce((select o.sequence from {self._schema}.outbox o where o.shard = s "
+                f"select s, coalesce((select o.sequence from {self.schema}.outbox o where o.shard = s "
                 f"order by o.sequence desc limit 1), 0) from generate_series(0, {SHARDS - 1}) s"
             )
         )
@@ -236,9 +250,9 @@ class PostgresStore:
         return dict(
             await self._ask(
                 f"select m.shard, f.recorded_at from unnest($1::smallint[], $2::bigint[]) as m(shard, sequence) "
-                f"cross join lateral (select stream, version from {self._schema}.outbox o where o.shard = m.shard "
+                f"cross join lateral (select stream, version from {self.schema}.outbox o where o.shard = m.shard "
                 f"and o.sequence > m.sequence order by o.sequence limit 1) o "
-                f"join {self._schema}.fact f on f.stream = o.stream and f.version = o.version",
+                f"join {self.schema}.fact f on f.stream = o.stream and f.version = o.version",
                 list(after),
                 list(after.values()),
             )
@@ -248,26 +262,26 @@ class PostgresStore:
         return await self._dues("at <= $1 and not parked order by at limit $2", now, limit)
 
     async def next_due(self) -> datetime | None:
-        at: datetime | None = (await self._ask(f"select min(at) from {self._schema}.due where not parked"))[0][0]
+        at: datetime | None = (await self._ask(f"select min(at) from {self.schema}.due where not parked"))[0][0]
         return at
 
     async def settle(self, due_id: UUID) -> None:
         await self._settling(due_id)
 
     async def _settle_all(self, due_ids: Sequence[UUID]) -> Sequence[None]:
-        await self._ask(f"delete from {self._schema}.due using {_NO_HURRY} where id = any($1)", due_ids)
+        await self._ask(f"delete from {self.schema}.due using {_NO_HURRY} where id = any($1)", due_ids)
         return [None] * len(due_ids)
 
     async def postpone(self, due_id: UUID, error: str, park: bool) -> None:
         await self._ask(
-            f"update {self._schema}.due set attempts = attempts + 1, error = $2, parked = $3 where id = $1",
+            f"update {self.schema}.due set attempts = attempts + 1, error = $2, parked = $3 where id = $1",
             due_id,
             error[:2000],
             park,
         )
 
     async def redrive(self) -> int:
-        rows = await self._ask(f"update {self._schema}.due set parked = false, attempts = 0 where parked returning id")
+        rows = await self._ask(f"update {self.schema}.due set parked = false, attempts = 0 where parked returning id")
         self._bell.ring()
         return len(rows)
 
@@ -276,19 +290,19 @@ class PostgresStore:
 
     async def _dues(self, condition: str, *arguments: object) -> Sequence[DueCommand]:
         columns = "id, at, name, data, stream, trace, attempts, error"
-        rows = await self._ask(f"select {columns} from {self._schema}.due where {condition}", *arguments)
+        rows = await self._ask(f"select {columns} from {self.schema}.due where {condition}", *arguments)
         return [DueCommand(*row) for row in rows]
 
     async def marks(self) -> Mapping[int, int]:
-        return dict(await self._ask(f"select shard, sequence from {self._schema}.relayed"))
+        return dict(await self._ask(f"select shard, sequence from {self.schema}.relayed"))
 
     async def mark(self, moved: Mapping[int, tuple[int, int]]) -> bool:
         """In one round trip: those that stand where they were seen are locked, and move if they are all."""
         done = await self._ask(
             f"with m as (select * from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as m(shard, old, new)), "
-            f"held as (select r.shard from {self._schema}.relayed r join m on r.shard = m.shard "
+            f"held as (select r.shard from {self.schema}.relayed r join m on r.shard = m.shard "
             f"and r.sequence = m.old order by r.shard for update of r) "
-            f"update {self._schema}.relayed r set sequence = m.new from m, {_NO_HURRY} "
+            f"update {self.schema}.relayed r set sequence = m.new from m, {_NO_HURRY} "
             f"where r.shard = m.shard and (select count(*) from held) = cardinality($1) returning r.shard",
             list(moved),
             [old for old, _ in moved.values()],
@@ -311,7 +325,7 @@ class PostgresStore:
 
     async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
-            async with self._pool.acquire(timeout=5) as connection:
+            async with self.pool.acquire(timeout=5) as connection:
                 return await work(connection)
         except (*LOST, *FULL) as away:
             raise Outage(f"the event store does not answer: {away}") from away

@@ -1,7 +1,7 @@
 """What every event store promises; the memory twin and PostgreSQL pass the same contract tests."""
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -181,8 +181,13 @@ class Store(Protocol):
     async def log(self, shard: int, after: int, limit: int) -> Sequence[Recorded]:
         """The facts of a shard above position `after`, in commit order; a later commit never lies below a read one."""
 
-    async def outbox(self, after: Mapping[int, int], limit: int) -> Sequence[Outgoing]:
-        """Outbox rows above the sequence given for each shard (0 where none is given), in order within each shard."""
+    async def outbox(
+        self, after: Mapping[int, int], limit: int, types: Collection[str] | None = None
+    ) -> Sequence[Outgoing]:
+        """Outbox rows above the sequence given for each shard (0 where none is given), in order within each shard.
+
+        Where `types` are named, others are left out, except the last one of each shard, which comes without its data.
+        """
 
     async def ends(self) -> Mapping[int, int]:
         """For each shard, the sequence of the last row of the outbox (0 if there is none)."""

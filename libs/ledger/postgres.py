@@ -174,11 +174,11 @@ class PostgresLedger(PostgresStore):
         arguments = [*entry_arguments(entries), self._machine.now()]
         holes = ", ".join(f"${n}" for n in range(1, len(arguments) + 1))
         try:
-            connection = await self._pool.acquire(timeout=5)
+            connection = await self.pool.acquire(timeout=5)
         except (*LOST, *FULL) as away:
             raise Outage(f"the books do not answer: {away}") from away
         try:
-            rows = await connection.fetch(f"select * from {self._schema}.post_all({holes})", *arguments)
+            rows = await connection.fetch(f"select * from {self.schema}.post_all({holes})", *arguments)
         except FULL as full:
             raise Outage(f"the books are full: {full}", retry_after_s=30) from full
         except LOST as lost:
@@ -186,7 +186,7 @@ class PostgresLedger(PostgresStore):
                 connection.terminate()
             raise OutcomeUnknown(f"the books went away in mid-entry: {lost}") from lost
         finally:
-            await self._pool.release(connection)
+            await self.pool.release(connection)
         outcomes: list[Posted | Declined] = [Posted()] * len(batch)
         for command, why, what in rows:
             outcomes[command - 1] = Posted(again=True) if why == REFERENCE_KNOWN else Declined(why, what)
@@ -196,15 +196,15 @@ class PostgresLedger(PostgresStore):
         rows = await self._ask(
             f"select a.account, coalesce(f.balance_fen, 0) + coalesce(t.balance_fen, 0), "
             f"coalesce(f.held_fen, 0) + coalesce(t.held_fen, 0) "
-            f"from unnest($1::text[]) as a(account) left join {self._schema}.folded f on f.account = a.account "
-            f"left join lateral ({_UNFOLDED.format(s=self._schema, account='a.account')}) t on true",
+            f"from unnest($1::text[]) as a(account) left join {self.schema}.folded f on f.account = a.account "
+            f"left join lateral ({_UNFOLDED.format(s=self.schema, account='a.account')}) t on true",
             list(accounts),
         )
         return {account: Balance(int(balance), int(held)) for account, balance, held in rows}
 
     async def standing(self, account: str) -> Standing | None:
         rows = await self._ask(
-            f"select id, bearer, open_until, stopped_from, stopped_until from {self._schema}.account where id = $1",
+            f"select id, bearer, open_until, stopped_from, stopped_until from {self.schema}.account where id = $1",
             account,
         )
         return Standing(*rows[0]) if rows else None
@@ -212,8 +212,8 @@ class PostgresLedger(PostgresStore):
     async def statement(self, account: str, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[Line]:
         rows = await self._ask(
             f"select p.shard, p.position, p.reference, p.kind, p.at, p.amount_fen, p.held_fen, coalesce(p.others, "
-            f"(select e.accounts[:p.leg - 1] || e.accounts[p.leg + 1:] from {self._schema}.entry e "
-            f"where e.shard = p.shard and e.position = p.position)) from {self._schema}.posting p "
+            f"(select e.accounts[:p.leg - 1] || e.accounts[p.leg + 1:] from {self.schema}.entry e "
+            f"where e.shard = p.shard and e.position = p.position)) from {self.schema}.posting p "
             f"where p.account = $1 and (p.shard, p.position) > ($2, $3) order by p.shard, p.position, p.leg limit $4",
             account,
             *after,
@@ -224,7 +224,7 @@ class PostgresLedger(PostgresStore):
     async def journal(self, shard: int, after: int, limit: int) -> Sequence[Booked]:
         rows = await self._ask(
             f"select shard, position, reference, kind, digest, at, recorded_at, accounts, amounts_fen, held_fen "
-            f"from {self._schema}.entry where shard = $1 and position > $2 order by position limit $3",
+            f"from {self.schema}.entry where shard = $1 and position > $2 order by position limit $3",
             shard,
             after,
             limit,
@@ -232,7 +232,7 @@ class PostgresLedger(PostgresStore):
         return [Booked(*row[:-3], *map(tuple, row[-3:])) for row in map(tuple, rows)]
 
     async def fold(self, limit: int) -> int:
-        return int((await self._ask(f"select {self._schema}.fold_next($1)", limit))[0][0])
+        return int((await self._ask(f"select {self.schema}.fold_next($1)", limit))[0][0])
 
     async def audit(self) -> Audit:
         """Everything as of one instant, however long it takes to look."""
@@ -242,7 +242,7 @@ class PostgresLedger(PostgresStore):
         span = [marks.get(shard, 0) for shard in range(SHARDS + 1)]  # With the one for what is booked by the batch.
         new = "e.position > ($1::bigint[])[e.shard + 1] and e.position <= ($1::bigint[])[e.shard + 1] + $2"
         touched = (
-            f"k.account = any($3::text[]) or k.account in (select unnest(e.accounts) from {self._schema}.entry e "
+            f"k.account = any($3::text[]) or k.account in (select unnest(e.accounts) from {self.schema}.entry e "
             f"where {new})"
         )
         audit = await self._audited(new, touched, PART_AUDIT_S, span, limit, list(suspects))
@@ -255,7 +255,7 @@ class PostgresLedger(PostgresStore):
 
         async def look(connection: Connection) -> Audit:
             async def ask(sql: str) -> Sequence[Any]:
-                return list(await connection.fetch(holes + sql.replace("{s}", self._schema), *given, timeout=timeout_s))
+                return list(await connection.fetch(holes + sql.replace("{s}", self.schema), *given, timeout=timeout_s))
 
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 await connection.execute(MAY_SCAN)

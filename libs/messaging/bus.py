@@ -32,7 +32,14 @@ class Letter(NamedTuple):
 
 
 class Feed(Protocol):
-    """Something that can be read in order, slot by slot. Offsets count from 0; positions name the next one to read."""
+    """Something that can be read in order, slot by slot. Offsets count from 0; positions name the next one to read.
+
+    A feed that `leaves_out` what its reader does not heed gives of the letters of other types only the last one of each
+    shard that it came by, without its body. It may only do so where no letter can come before its turn.
+    """
+
+    @property
+    def leaves_out(self) -> bool: ...
 
     async def slots(self) -> frozenset[Slot]:
         """The slots that this reader may read now; it changes when readers come and go."""
@@ -56,8 +63,11 @@ class Bus(Protocol):
     async def publish(self, topic: str, messages: Sequence[Message]) -> None:
         """Add messages in order, durably on return. Raises Outage, after which some may have been added."""
 
-    def feed(self, group: str, topics: Sequence[str]) -> Feed:
-        """A reader's view; readers of one group share the slots among themselves, and one of no group has them all."""
+    def feed(self, group: str, topics: Sequence[str], heeds: frozenset[str] | None = None) -> Feed:
+        """A reader's view; readers of one group share the slots among themselves, and one of no group has them all.
+
+        `heeds` are the types of letters that matter to it.
+        """
 
     def inlet(self, group: str, inlet: Inlet) -> OpenInlet | None:
         """Takes in what others write on their topics; None where nobody else can write."""

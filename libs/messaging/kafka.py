@@ -131,7 +131,7 @@ class KafkaBus:
     def _admin(self) -> "_Admin":
         return _Admin(self._bootstrap)
 
-    def feed(self, group: str, topics: Sequence[str]) -> "KafkaFeed":
+    def feed(self, group: str, topics: Sequence[str], heeds: frozenset[str] | None = None) -> "KafkaFeed":
         return KafkaFeed(self, self._bootstrap, group, topics)
 
     def inlet(self, group: str, inlet: Inlet) -> "KafkaInlet":
@@ -169,6 +169,8 @@ class KafkaFeed:
 
     A reader of no group (empty) has all partitions at once and for itself.
     """
+
+    leaves_out = False
 
     def __init__(self, bus: KafkaBus, bootstrap: str, group: str, topics: Sequence[str]) -> None:
         self._bus, self._bootstrap, self._group, self._topics = bus, bootstrap, group, list(topics)

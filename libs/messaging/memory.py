@@ -25,7 +25,7 @@ class MemoryBus:
             self.slots[slot].append(Letter(slot, len(self.slots[slot]), message))
         self.bell.ring()
 
-    def feed(self, group: str, topics: Sequence[str]) -> "MemoryFeed":
+    def feed(self, group: str, topics: Sequence[str], heeds: frozenset[str] | None = None) -> "MemoryFeed":
         return MemoryFeed(self, topics)
 
     def inlet(self, group: str, inlet: Inlet) -> None:
@@ -44,6 +44,8 @@ class MemoryBus:
 
 class MemoryFeed:
     """A reader's view of the bus in memory; it owns all slots of its topics."""
+
+    leaves_out = False
 
     def __init__(self, bus: MemoryBus, topics: Sequence[str]) -> None:
         self._bus, self._topics = bus, list(topics)

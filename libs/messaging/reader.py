@@ -123,19 +123,21 @@ class Reader:
             waiting = memory.waiting.setdefault(origin, {})
             if heard_before(sequence, seen, waiting):
                 self.figures.doubles += 1
-            elif sequence > seen + 1:
+            elif sequence > seen + 1 and not self._feed.leaves_out:
                 self.figures.held += 1
                 waiting[sequence] = letter
                 batch.held.append(letter)
             else:
                 turn: Letter | None = letter
+                batch.passed += sequence - seen - 1
                 while turn is not None and turn.message is not None:
                     if self._heeds is None or turn.message.type in self._heeds:
                         batch.work.setdefault(turn.message.key, []).append(turn)
                     else:
                         batch.passed += 1
-                    batch.seen[origin] = seen = seen + 1
-                    turn = waiting.pop(seen + 1, None)
+                    batch.seen[origin] = seen = sequence
+                    sequence += 1
+                    turn = waiting.pop(sequence, None)
         batch.held = [letter for letter in batch.held if letter.message and self._still_waits(letter.message, batch)]
         return batch
 

@@ -48,18 +48,22 @@ class Relay:
 class OutboxFeed:
     """A service's own messages, read at the source: its read models are up to date even while the log is away."""
 
-    def __init__(self, service: str, store: Store) -> None:
-        self._service, self._store, self._topic = service, store, f"outbox.{service}"
+    def __init__(self, service: str, store: Store, heeds: frozenset[str] | None = None) -> None:
+        self._service, self._store, self._topic, self._heeds = service, store, f"outbox.{service}", heeds
         self._slots = frozenset((self._topic, shard) for shard in range(SHARDS))
         self._rung = asyncio.Event()
         store.on_append(self._rung.set)
+
+    @property
+    def leaves_out(self) -> bool:
+        return self._heeds is not None
 
     async def slots(self) -> frozenset[Slot]:
         return self._slots
 
     async def fetch(self, positions: Mapping[Slot, int], limit: int) -> Sequence[Letter]:
         after = {shard: positions.get((self._topic, shard), NOT_ASKED_FOR) for shard in range(SHARDS)}
-        rows = await self._store.outbox(after, limit)
+        rows = await self._store.outbox(after, limit, self._heeds)
         return [Letter((self._topic, row.shard), row.sequence - 1, Message.of(self._service, row)) for row in rows]
 
     async def wait(self, timeout_s: float) -> None:

@@ -9,7 +9,8 @@ from libs.kernel import Outage
 from libs.messaging.bus import Feed, topic_of
 from libs.messaging.memory import out_of_step
 from libs.messaging.reader import Reader, no_reaction
-from libs.messaging.relay import OutboxFeed, Relay
+from libs.messaging.postgres import relay_of
+from libs.messaging.relay import OutboxFeed
 from libs.runtime.citytime import SharedCityTime
 from libs.runtime.figures import Meter, ServiceFigures
 from libs.runtime.platform import Platform
@@ -69,16 +70,16 @@ class Household:
         self._bell = asyncio.Event()
         self.store.on_append(self._bell.set)
         notebook = platform.notebook(service.name)
-        self.relay = Relay(service.name, self.store, platform.bus)
+        self.relay = relay_of(service.name, self.store, platform.bus)
         self.timer = Timer(service, platform.city, platform.monotonic, platform.leases)
         self.readers: list[Reader] = []
         if service.project is not None:
             own = Listener(service, own=True)
-            feed: Feed = OutboxFeed(service.name, self.store)
+            feed: Feed = OutboxFeed(service.name, self.store, own.heeds)
             self.readers.append(Reader("own", feed, notebook, no_reaction, own.project, heeds=own.heeds))
         if service.topics:
             others = Listener(service, own=False)
-            feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics])
+            feed = platform.bus.feed(service.name, [topic_of(name) for name in service.topics], others.heeds)
             self.readers.append(
                 Reader(
                     "city",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.eventsourcing.store import Store
 from libs.messaging.bus import topic_of
 from libs.messaging.notebook import Notebook, Overtaken
-from libs.messaging.relay import Relay
+from libs.messaging.postgres import relay_of
 from libs.runtime.platform import Platform
 from libs.runtime.service import Service
 
@@ -25,7 +25,7 @@ async def rebuild_log(platform: Platform, services: Sequence[Service]) -> dict[s
         for listener in services:
             if service.name in listener.topics:
                 await _send_back(platform.notebook(listener.name), topic)
-        relay = Relay(service.name, service.desks.store, platform.bus)
+        relay = relay_of(service.name, service.desks.store, platform.bus)
         while await relay.step():
             pass
     return {service.name: sum((await service.desks.store.ends()).values()) for service in services}

@@ -136,6 +136,23 @@ class BusContract:
         assert len({(letter.slot, letter.offset) for letter in letters}) == len(letters) == 27
         await feed.close()
 
+    async def test_what_is_not_heeded_may_be_left_out_but_not_its_end(self, bus: Bus, topic: str) -> None:
+        """Whatever is left out, a reader comes to stand where it would stand without."""
+        kinds = ("toy.Noted.v1", "toy.Heard.v1", "toy.Noted.v1", "toy.Noted.v1")
+        sent = [message(shard, n, type=kind) for n, kind in enumerate(kinds, 1) for shard in (0, 8, 1)]
+        await bus.publish(topic, sent)
+        feed = bus.feed("a", [topic], frozenset({"toy.Heard.v1"}))
+        here, heard = await beginning(feed), []
+        async with asyncio.timeout(PATIENCE_S):
+            while here != dict(await feed.ends()):
+                for letter in await feed.fetch(here, 2):
+                    here[letter.slot] = letter.offset + 1
+                    assert letter.message
+                    if letter.message.type == "toy.Heard.v1":
+                        heard.append(letter.message)
+        assert sorted(heard) == sorted(one for one in sent if one.type == "toy.Heard.v1")
+        await feed.close()
+
     async def test_the_ends_are_the_places_of_the_next_letters(self, bus: Bus, topic: str) -> None:
         feed = bus.feed("a", [topic])
         empty = dict.fromkeys(((topic, n) for n in range(PARTITIONS)), 0)

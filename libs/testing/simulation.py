@@ -6,7 +6,7 @@ and `Process` is what does not: a house whose every way to the outside is one of
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, fields
@@ -306,9 +306,11 @@ class StoreLine(Line):
         await self.way()
         return await self._store.log(shard, after, limit)
 
-    async def outbox(self, after: Mapping[int, int], limit: int) -> Sequence[Outgoing]:
+    async def outbox(
+        self, after: Mapping[int, int], limit: int, types: Collection[str] | None = None
+    ) -> Sequence[Outgoing]:
         await self.way()
-        return await self._store.outbox(after, limit)
+        return await self._store.outbox(after, limit, types)
 
     async def ends(self) -> Mapping[int, int]:
         await self.way()
@@ -407,8 +409,8 @@ class BusLine(Line):
         if lost:
             raise Outage("the log broke off")
 
-    def feed(self, group: str, topics: Sequence[str]) -> Feed:
-        return FeedLine(self._process, self._post.bus.feed(group, topics))
+    def feed(self, group: str, topics: Sequence[str], heeds: frozenset[str] | None = None) -> Feed:
+        return FeedLine(self._process, self._post.bus.feed(group, topics, heeds))
 
     def inlet(self, group: str, inlet: Inlet) -> None:
         return None
@@ -426,6 +428,8 @@ class BusLine(Line):
 
 class FeedLine(Line):
     """`Feed` at the other end of a line; it hands out letters in an order that no hash decides."""
+
+    leaves_out = False
 
     def __init__(self, process: "Process", feed: Feed) -> None:
         super().__init__(process, "the log")

@@ -52,8 +52,8 @@ def asked(command: object, stream: str = "card-1", expected: int = 0, facts: int
     return Append(command_id=named(command), stream=stream, expected=expected, facts=told, **parts)
 
 
-def published(nth: int = 0, data: str = "{}") -> NewMessage:
-    return NewMessage(nth, "toy.Noted.v1", data)
+def published(nth: int = 0, data: str = "{}", type_: str = "toy.Noted.v1") -> NewMessage:
+    return NewMessage(nth, type_, data)
 
 
 def due(name: object, at: datetime = NOON, data: str = "{}") -> NewDue:
@@ -215,6 +215,19 @@ class StoreContract:
         assert [place for place in places if place[0] == 3] == [(3, 3), (3, 4)]
         assert [place for place in places if place[0] == 4] == [(4, 1), (4, 2), (4, 3), (4, 4)]
         assert len(await store.outbox({3: 2}, 5)) == 5
+
+    async def test_of_types_that_nobody_asks_for_the_outbox_gives_the_last_row_of_a_shard(self, store: Store) -> None:
+        told = [published(nth, type_=kind) for nth, kind in enumerate(("Noted", "Heard", "Noted", "Noted"))]
+        for shard in (3, 4):
+            await store.append(
+                asked(shard, f"card-{shard}", facts=4, routing_key=key_in(shard), messages=told[: shard - 1])
+            )
+        rows = await store.outbox({}, 10, frozenset({"Heard"}))
+        assert [(row.shard, row.sequence, row.type) for row in rows] == [
+            (3, 2, "Heard"), (4, 2, "Heard"), (4, 3, "Noted")
+        ]  # fmt: skip
+        assert [row.data for row in rows] == [told[1].data, told[1].data, ""]
+        assert not await store.outbox({3: 2, 4: 3}, 10, frozenset({"Heard"}))
 
     async def test_the_ends_name_the_last_row_of_every_shard(self, store: Store) -> None:
         await store.append(asked("a", facts=2, routing_key=key_in(7), messages=[published(0), published(1)]))

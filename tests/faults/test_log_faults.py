@@ -98,8 +98,8 @@ class Rough:
         self.sent += len(batch)
         await self.inner.publish(topic, batch)
 
-    def feed(self, group: str, topics: Sequence[str]) -> Feed:
-        return self.inner.feed(group, topics)
+    def feed(self, group: str, topics: Sequence[str], heeds: frozenset[str] | None = None) -> Feed:
+        return self.inner.feed(group, topics)  # Where letters come too early, none may be left out.
 
     def inlet(self, group: str, inlet: Inlet) -> OpenInlet | None:
         return self.inner.inlet(group, inlet)
