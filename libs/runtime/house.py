@@ -8,8 +8,8 @@ from datetime import datetime
 from libs.kernel import Outage
 from libs.messaging.bus import Feed, topic_of
 from libs.messaging.memory import out_of_step
-from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.postgres import relay_of
+from libs.messaging.reader import Reader, no_reaction
 from libs.messaging.relay import OutboxFeed
 from libs.runtime.citytime import SharedCityTime
 from libs.runtime.figures import Meter, ServiceFigures

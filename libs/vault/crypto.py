@@ -4,6 +4,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from functools import lru_cache
+from io import BytesIO
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
@@ -16,6 +17,18 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 
 Randomness: TypeAlias = Callable[[int], bytes]
+
+
+def drawn_ahead(randomness: Randomness, total: int) -> Randomness:
+    """Randomness for so many bytes, drawn at once: each drawing is a call to the kernel, and a roll needs millions."""
+    drawn = BytesIO(randomness(total))
+
+    def next_(count: int) -> bytes:
+        if len(found := drawn.read(count)) < count:
+            raise ValueError("more randomness is wanted than was drawn")
+        return found
+
+    return next_
 
 
 class Key:

@@ -1,5 +1,6 @@
 """The vault on PostgreSQL: wrapped keys, blind indexes and encrypted documents, erased in one transaction."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -11,7 +12,19 @@ import asyncpg
 from libs.eventsourcing.postgres import FULL, LOST, Connection
 from libs.kernel import Outage, Sealed
 from libs.kernel.clocks import Clock
-from libs.vault.crypto import KEY_BYTES, Key, Randomness, blind, file_away, reference, seal, take_out, unseal
+from libs.vault.crypto import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    Key,
+    Randomness,
+    blind,
+    drawn_ahead,
+    file_away,
+    reference,
+    seal,
+    take_out,
+    unseal,
+)
 from libs.vault.masterkey import MasterKey
 from libs.vault.port import Erased, Tampered
 from libs.vault.wholesale import Fields
@@ -90,10 +103,11 @@ class PostgresVault:
 
     async def seal_many(self, wanted: Sequence[tuple[str, Fields]]) -> Sequence[Mapping[str, Sealed] | None]:
         keys = await self._keys_of([person for person, _ in wanted])
+        randomness = drawn_ahead(self._randomness, NONCE_BYTES * sum(len(fields) for _, fields in wanted))
         return [
             None
             if (key := keys[person]) is None
-            else {field: seal(key, self._randomness, person, field, text) for field, text in fields.items()}
+            else {field: seal(key, randomness, person, field, text) for field, text in fields.items()}
             for person, fields in wanted
         ]
 
@@ -139,7 +153,8 @@ class PostgresVault:
         unknown = [person for person, key in keys.items() if key is None]
         if not unknown:
             return keys
-        fresh = {person: self._randomness(KEY_BYTES) for person in unknown}
+        randomness = drawn_ahead(self._randomness, KEY_BYTES * len(unknown))
+        fresh = {person: randomness(KEY_BYTES) for person in unknown}
         made = await self._ask(
             f"insert into {self._schema}.data_key (person, wrapped, created_at) select person, wrapped, $3 "
             f"from unnest($1::text[], $2::text[]) as n(person, wrapped) on conflict do nothing returning person",
@@ -251,7 +266,7 @@ class KeyCache:
 
     def __init__(self, machine: Clock, keys_max: int = KEYS_MAX) -> None:
         self._machine, self._keys_max = machine, keys_max
-        self._held: dict[str, tuple[Key, datetime]] = {}  # The oldest first.
+        self._held: OrderedDict[str, tuple[Key, datetime]] = OrderedDict()  # The oldest first.
         self.drops = 0
 
     async def get(self, person: str, load: Callable[[str], Awaitable[Key]]) -> Key:
@@ -288,7 +303,7 @@ class KeyCache:
         self.drops += 1
 
     def _forget_the_oldest(self) -> None:
-        del self._held[next(iter(self._held))]
+        self._held.popitem(last=False)
 
 
 def _fresh(held: tuple[Key, datetime], now: datetime) -> bool:

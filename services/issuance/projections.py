@@ -254,9 +254,6 @@ def _open_applications(told: Contract) -> Iterator[Change]:
     yield Put(open_application, row)
 
 
-NOT_TOLD_AGAIN = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
-
-
 def _timeline(told: Contract, message: Message) -> Iterator[Change]:
     holding = vars(told).get("holding_id")
     if holding is None:
@@ -274,7 +271,7 @@ def _timeline(told: Contract, message: Message) -> Iterator[Change]:
             "what": type(told).__name__,
             "channel": who.get("channel", ""),
             "actor": who.get("actor", ""),
-            "details": told.model_dump_json(exclude=NOT_TOLD_AGAIN, exclude_none=True),
+            "details": message.data,
         },
     )
 

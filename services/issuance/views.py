@@ -340,6 +340,10 @@ class TimelineEntry(BaseModel):
     details: dict[str, Any]
 
 
+NOT_TOLD_AGAIN = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
+"""What stands beside each entry, or is of no use to whoever reads it."""
+
+
 class TimelineView(BaseModel):
     """All that happened to a holding and its cards, oldest first."""
 
@@ -357,11 +361,20 @@ class TimelineView(BaseModel):
                     what=row["what"],
                     channel=row["channel"],
                     actor=row["actor"],
-                    details=json.loads(row["details"]),
+                    details=_said(
+                        {k: said for k, said in json.loads(row["details"]).items() if k not in NOT_TOLD_AGAIN}
+                    ),
                 )
                 for row in rows
             ],
         )
+
+
+def _said(details: Any) -> Any:
+    """Without what was left open."""
+    if isinstance(details, dict):
+        return {name: _said(one) for name, one in details.items() if one is not None}
+    return [_said(one) for one in details] if isinstance(details, list) else details
 
 
 def card_view(

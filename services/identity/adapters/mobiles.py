@@ -1,13 +1,17 @@
 """Telephone numbers as people write them, in the one form in which they can be called."""
 
-from functools import lru_cache
+import re
+from typing import Any
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneMetadata, PhoneNumberType
 
 from libs.kernel import Unfit
 
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+_CHINA: Any = PhoneMetadata.metadata_for_region("CN")
+_CHINESE = re.compile(_CHINA.mobile.national_number_pattern)
+"""Mobile numbers of the mainland, as the library knows them; nothing else there has eleven digits and begins with 1."""
 
 
 class MobileUnfit(Unfit):
@@ -20,18 +24,10 @@ def e164(text: str) -> str:
     Raises MobileUnfit.
     """
     if len(text) == 11 and text.isascii() and text.isdigit() and text[0] == "1":
-        if not _chinese(text[:7]):  # In China seven digits tell what kind of number it is, and how long it is.
+        if not _CHINESE.fullmatch(text):  # A fortieth of what it takes to ask for everything that it could be.
             raise MobileUnfit
         return f"+86{text}"
     return _e164(text)
-
-
-@lru_cache(maxsize=200_000)
-def _chinese(beginning: str) -> bool:
-    try:
-        return bool(_e164(f"{beginning}5555"))
-    except MobileUnfit:
-        return False
 
 
 def _e164(text: str) -> str:

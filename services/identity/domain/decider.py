@@ -199,7 +199,7 @@ def admit_from_roll(asked: AdmitFromRoll, person: Person) -> Sequence[Event]:
                 person_id=asked.person_id, at=asked.at, mobile=asked.particulars.mobile, language=asked.language
             )
             before: Sequence[Event] = [entered, contact] if asked.reachable else [entered]
-            known = person_desk.fold(before)
+            known = evolve(person, entered)
             assert isinstance(known, Known)
         case Known():
             before, known = [], person

@@ -168,7 +168,7 @@ class TestRow:
 
 @given(st.from_regex(r"1[0-9]{10}", fullmatch=True))
 @settings(max_examples=500)
-def test_a_chinese_number_is_judged_by_its_beginning_as_by_the_whole(number: str) -> None:
+def test_a_chinese_number_is_judged_by_its_pattern_as_by_all_that_the_library_knows(number: str) -> None:
     def judged(by: object) -> str:
         try:
             return str(by(number))  # type: ignore[operator]
