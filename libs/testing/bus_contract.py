@@ -76,6 +76,14 @@ class BusContract:
         assert (letter.slot, letter.offset, letter.fault) == ((topic, 11 % PARTITIONS), 0, "")
         await feed.close()
 
+    async def test_readers_of_no_group_each_have_everything(self, bus: Bus, topic: str) -> None:
+        sent = [message(shard, 1) for shard in range(2 * PARTITIONS)]
+        await bus.publish(topic, sent)
+        for feed in [bus.feed("", [topic]) for _ in range(2)]:
+            letters = await read_all(feed, await beginning(feed), len(sent))
+            assert {one.id for one in told(letters)} == {one.id for one in sent}
+            await feed.close()
+
     async def test_many_go_the_way_of_few(self, bus: Bus, topic: str) -> None:
         few, many = [message(shard, 1) for shard in range(3)], [message(n % 20, 2 + n // 20) for n in range(400)]
         await bus.publish(topic, few)

@@ -43,7 +43,7 @@ class Withdrawn:
     """The withdrawals of the last day, in memory: heard twice or in any order, they come to the same."""
 
     def __init__(self, machine: Clock) -> None:
-        self._machine = machine
+        self._machine, self._tidied_at = machine, machine.now()
         self._ended: dict[str, dict[tuple[str, str], datetime]] = {}
 
     @property
@@ -52,12 +52,16 @@ class Withdrawn:
         return sum(map(len, self._ended.values()))
 
     def note(self, heard: Withdrawal) -> None:
-        """Remember this one, and forget those that no token can be older than."""
-        since = self._machine.now() - timedelta(seconds=LIFE_MAX_S + 2 * SKEW_S)
+        """Remember this one, and now and then forget those that no token can be older than."""
+        now = self._machine.now()
+        since = now - timedelta(seconds=LIFE_MAX_S + 2 * SKEW_S)
         if heard.at > since:
             duties = self._ended.setdefault(heard.staff_id, {})
             what = heard.duty, heard.organisation
             duties[what] = max(heard.at, duties.get(what, heard.at))
+        if now <= self._tidied_at + timedelta(seconds=SKEW_S):
+            return
+        self._tidied_at = now
         self._ended = {
             who: kept
             for who, duties in self._ended.items()

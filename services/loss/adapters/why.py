@@ -54,7 +54,7 @@ A fact of the loss desk stands here, or in one of the two lists below, or the te
 
 EXPLAINED_ELSEWHERE: Mapping[type, str] = {
     LapseAnnounced: "follows from LossPreReported or LossReported: /v1/cards/{card_id}/why?about=deadline",
-    EndorsementContradicted: "issuance takes the endorsement back: /v1/cards/{card_id}/why?about=validity",
+    EndorsementContradicted: "issuance takes the endorsement back: /v1/cards/{card_id}/issue/why?about=validity",
     NewCardDeclined: "issuance decided: /v1/applications/{application_id}/why?about=refusal",
 }
 """Decisions whose explanation stands with the one from which they follow."""
