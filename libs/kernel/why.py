@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from libs.kernel.calendar import shanghai_day
+from libs.kernel.calendar import SHANGHAI, shanghai_day
 from libs.kernel.refusals import Refused, refusal_code
 from libs.kernel.shapes import value
 
@@ -181,7 +181,7 @@ def _in_chinese(no: Refused, names: Names) -> str:
 
 def _detail(name: str, detail: object, names: Names) -> str:
     if isinstance(detail, date):
-        return _day(detail, "zh")
+        return in_words(detail).zh
     if isinstance(detail, Listed):
         return detail.in_chinese(names)
     if (kind := _LISTED.get(name)) is None:
@@ -224,16 +224,16 @@ def _lines(why: Why, names: Names, language: str) -> Iterator[str]:
     for ground in why.grounds:
         yield words["rule"].format(basis=ground.basis[language], rule=ground.rule)
         yield words["dated"].format(
-            valid_from=_day(ground.valid_from, language),
-            recorded_on=_day(ground.recorded_on, language),
+            valid_from=in_words(ground.valid_from)[language],
+            recorded_on=in_words(ground.recorded_on)[language],
             edition=ground.edition,
         )
     facts = [
         words["fact"].format(
             fact=names.named("fact", one.fact)[language],
             department=names.named("department", one.department)[language],
-            valid_from=_day(one.valid_from, language),
-            stated_on=_day(shanghai_day(one.stated_at), language),
+            valid_from=in_words(one.valid_from)[language],
+            stated_on=in_words(shanghai_day(one.stated_at))[language],
         )
         for one in why.facts
     ]
@@ -246,8 +246,19 @@ def _lines(why: Why, names: Names, language: str) -> Iterator[str]:
         ]
         yield f"{words['missing']}{words['and'].join(lacking)}{words['stop']}"
     if why.at is not None:
-        yield words["at"].format(at=_day(shanghai_day(why.at), language))
+        yield words["at"].format(at=in_words(shanghai_day(why.at))[language])
 
 
-def _day(day: date, language: str) -> str:
-    return f"{day.year}年{day.month}月{day.day}日" if language == "zh" else f"{day.day} {day:%B} {day.year}"
+def in_words(day: date) -> Said:
+    """A day as it stands in a sentence."""
+    return Said(zh=f"{day.year}年{day.month}月{day.day}日", en=f"{day.day} {day:%B} {day.year}")
+
+
+def by_the_clock(moment: datetime) -> str:
+    """A moment as it stands in a sentence of either language, to the minute of Shanghai."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def in_yuan(fen: int) -> str:
+    """An amount as it stands in a sentence of either language: 1234 fen are `12.34`."""
+    return f"{fen // 100}.{fen % 100:02}"

@@ -6,9 +6,8 @@ from typing import Any
 
 from libs.eventsourcing.store import Recorded
 from libs.kernel import Missing
-from libs.kernel.calendar import SHANGHAI
 from libs.kernel.ids import city_of
-from libs.kernel.why import Decision, Ground, Said, Why
+from libs.kernel.why import Decision, Ground, Said, Why, by_the_clock
 from libs.runtime.citypack import CityPack, CityPacks
 from services.identity.adapters.roll_files import REMEDIES
 from services.identity.domain.delivery.decider import DeliveryUnknown, RecordNotAside
@@ -241,7 +240,7 @@ def _corrected(fact: PersonCorrected, proof: str, pack: CityPack) -> Said:
 
 
 def _proposed(fact: MergeProposed | PartingProposed) -> Said:
-    until, why = _hour(fact.until), _REASONS[fact.reason]
+    until, why = by_the_clock(fact.until), _REASONS[fact.reason]
     if isinstance(fact, MergeProposed):
         zh, en = f"提议并入登记{fact.into}（{why.zh}）", f"proposed to stand under {fact.into} ({why.en})"
     else:
@@ -277,8 +276,8 @@ def _because(proposal: MergeProposed | PartingProposed | None) -> Said:
 
 def _waits(wrong: Said, kept_until: datetime) -> Said:
     return Said(
-        zh=f"未收录：{wrong.zh}；原记录保存至{_hour(kept_until)}",
-        en=f"put aside: {wrong.en}; the record is kept until {_hour(kept_until)}",
+        zh=f"未收录：{wrong.zh}；原记录保存至{by_the_clock(kept_until)}",
+        en=f"put aside: {wrong.en}; the record is kept until {by_the_clock(kept_until)}",
     )
 
 
@@ -385,7 +384,3 @@ def _is(fact: Any, kind: type, correction_id: str) -> bool:
 
 def _only(ground: Ground | None) -> tuple[Ground, ...]:
     return () if ground is None else (ground,)
-
-
-def _hour(at: datetime) -> str:
-    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

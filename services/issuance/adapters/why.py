@@ -5,15 +5,13 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from libs.kernel.ids import city_of
-from libs.kernel.why import Decision, Said, Why
+from libs.kernel.why import Decision, Said, Why, in_words, in_yuan
 from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.adapters.why_card import (
     AboutCard,
     CardCase,
     NotDecided,
     Story,
-    edition_of,
-    in_words,
     last_day,
     programme_of,
 )
@@ -177,7 +175,7 @@ def _accepted(about: About, city: str, papers: Story, bylaws: IssuanceBylaws) ->
     if found is None or submitted is None:
         return None
     accepted, row = found
-    where, edition = accepted.programme, edition_of(row)
+    where, edition = accepted.programme, row.edition
     if about == "fee":
         rule, said, decision = "issuance.card.fees", _price(accepted), Decision.FEE
     else:
@@ -214,7 +212,7 @@ def _turned_down(city: str, programme: str, papers: Story, bylaws: IssuanceBylaw
                 )
             case _:
                 continue
-        ground = bylaws.basis(city, f"{programme}/{rule}", set_at, edition_of(row))
+        ground = bylaws.basis(city, f"{programme}/{rule}", set_at, row.edition)
         return Why(city=city, decision=Decision.REFUSAL, said=said, grounds=(ground,), at=fact.at)
     return None
 
@@ -234,7 +232,7 @@ def _limit(about: About, city: str, programme: str, papers: Story, bylaws: Issua
                 said = Said(zh=f"审核机关应于{day.zh}前答复", en=f"the authority should answer by the end of {day.en}")
             case _:
                 continue
-        ground = bylaws.basis(city, f"{programme}/{rule}", fact.at, edition_of(row))
+        ground = bylaws.basis(city, f"{programme}/{rule}", fact.at, row.edition)
         answer = Why(city=city, decision=Decision.DEADLINE, said=said, grounds=(ground,), at=fact.at)
     return answer
 
@@ -251,7 +249,7 @@ def _promise(accepted: ApplicationAccepted) -> Said:
 def _price(accepted: ApplicationAccepted) -> Said:
     if not accepted.fee_fen:
         return Said(zh="免收工本费", en="the card is free of charge")
-    yuan = f"{accepted.fee_fen // 100}.{accepted.fee_fen % 100:02}"
+    yuan = in_yuan(accepted.fee_fen)
     return Said(
         zh=f"工本费{yuan}元，物价批准文号{accepted.fee_approval}",
         en=f"{yuan} yuan, approved by the price department under {accepted.fee_approval}",

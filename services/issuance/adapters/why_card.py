@@ -1,16 +1,15 @@
 """Why a card is valid until that day, is kept so long, is not made, or has ended: by the rules as they were then."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from libs.eventsourcing.store import Recorded
 from libs.kernel import Missing
 from libs.kernel.calendar import shanghai_day
 from libs.kernel.ids import city_of
-from libs.kernel.why import Decision, FactUsed, Ground, Said, Why
+from libs.kernel.why import Decision, FactUsed, Ground, Said, Why, in_words
 from services.ids import CardId
 from services.issuance.adapters.bylaws import IssuanceBylaws
 from services.issuance.domain.holding.decider import HELD, NOT_COLLECTED, ONE_CARD, UNDER_WAY
@@ -193,11 +192,11 @@ class CardCase:
     def _by(
         self, decision: Decision, said: Said, rule: str, fact: Any, row: Recorded, used: tuple[FactUsed, ...] = ()
     ) -> Why:
-        ground = self.bylaws.basis(self.city, f"{self.programme}/{rule}", fact.at, edition_of(row))
+        ground = self.bylaws.basis(self.city, f"{self.programme}/{rule}", fact.at, row.edition)
         return Why(city=self.city, decision=decision, said=said, grounds=(ground,), facts=used, at=fact.at)
 
     def _says(self, rule: str, fact: Any, row: Recorded) -> bool:
-        return self.bylaws.ground(self.city, f"{self.programme}/{rule}", fact.at, edition_of(row)) is not None
+        return self.bylaws.ground(self.city, f"{self.programme}/{rule}", fact.at, row.edition) is not None
 
     def _judged_by(self, verdict: VerdictNoted) -> Ground:
         """The entry that identity has named; the table as it held then, of a verdict from before it did."""
@@ -214,15 +213,6 @@ def programme_of(story: Story) -> str:
 def last_day(until: datetime) -> Said:
     """The day that ends with this hour, or on which it falls."""
     return in_words(shanghai_day(until - timedelta(microseconds=1)))
-
-
-def in_words(day: date) -> Said:
-    return Said(zh=f"{day.year}年{day.month}月{day.day}日", en=f"{day.day} {day:%B} {day.year}")
-
-
-def edition_of(row: Recorded) -> str:
-    """The edition of the bylaws that stands in the record of a fact."""
-    return str(json.loads(row.meta).get("bylaws", ""))
 
 
 def _valid_until(valid_to: datetime) -> Said:

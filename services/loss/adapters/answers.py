@@ -8,7 +8,7 @@ from typing import TypeAlias
 from libs.kernel import Missing, Unfit
 from libs.kernel.calendar import SHANGHAI
 from libs.kernel.ids import city_of
-from libs.kernel.why import Cited, Decision, Ground, Said, Why
+from libs.kernel.why import Cited, Decision, Ground, Said, Why, in_yuan
 from services.ids import CardId
 from services.loss.adapters.bylaws import LossBylaws
 from services.loss.domain.bylaw import Grounds, LossBylaw
@@ -339,7 +339,7 @@ def fee(case: Case) -> Why | None:
     for _, fact in case.past:
         if isinstance(fact, LossReported | ReissueOrdered | ReplacementOrdered) and fact.card_id == case.card_id:
             what = ("书面挂失", "a written report") if isinstance(fact, LossReported) else ("新卡", "the new card")
-            yuan = f"{fact.fee_fen // 100}.{fact.fee_fen % 100:02}"
+            yuan = in_yuan(fact.fee_fen)
             said = Said(zh=f"{what[0]}免费", en=f"{what[1]} is free of charge")
             if fact.fee_fen:
                 said = Said(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from libs.kernel import Calendar, Missing
 from libs.kernel.calendar import morning_of, shanghai_day
-from libs.kernel.why import Cited, Decision, Ground, Said, Why
+from libs.kernel.why import Cited, Decision, Ground, Said, Why, in_yuan
 from libs.runtime.citypack import UNSAID, CityPacks, PackUnfit
 from services.wallet.domain.fares.bylaw import (
     Band,
@@ -116,10 +116,6 @@ class NoFares(Missing):
     """No fares of {programme} hold here on that day; programmes of this city that pay fares: {programmes}."""
 
 
-def yuan(fen: int) -> str:
-    return f"{fen // 100}.{fen % 100:02}"
-
-
 class FareBylaws:
     """All cities' fares, checked when they are read."""
 
@@ -173,8 +169,10 @@ class FareBylaws:
                 case concession:
                     applied += [ground("reliefs", concession), ground("peak")]
         names = [WORDS[step.rule] for step in fare.steps]
-        zh = "".join(f"，{name.zh}减{yuan(step.off_fen)}" for name, step in zip(names, fare.steps, strict=True))
-        en = "".join(f", less {yuan(step.off_fen)} by {name.en}" for name, step in zip(names, fare.steps, strict=True))
+        zh = "".join(f"，{name.zh}减{in_yuan(step.off_fen)}" for name, step in zip(names, fare.steps, strict=True))
+        en = "".join(
+            f", less {in_yuan(step.off_fen)} by {name.en}" for name, step in zip(names, fare.steps, strict=True)
+        )
         kind = (
             Said(zh="行程不完整，按规定收费", en="incomplete trip") if fare.incomplete else Said(zh="票价", en="fare")
         )
@@ -182,8 +180,8 @@ class FareBylaws:
             city=city,
             decision=Decision.FEE,
             said=Said(
-                zh=f"{kind.zh}{yuan(fare.base_fen)}元{zh}，应付{yuan(fare.fen)}元",
-                en=f"{kind.en} {yuan(fare.base_fen)} yuan{en}: {yuan(fare.fen)} yuan to pay",
+                zh=f"{kind.zh}{in_yuan(fare.base_fen)}元{zh}，应付{in_yuan(fare.fen)}元",
+                en=f"{kind.en} {in_yuan(fare.base_fen)} yuan{en}: {in_yuan(fare.fen)} yuan to pay",
             ),
             grounds=tuple(applied),
             at=trip.at,

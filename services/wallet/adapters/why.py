@@ -1,16 +1,13 @@
 """Why the wallet decided so – opened, stopped, held, waits, charged, ruled – by the rules as they were then."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 from libs.eventsourcing.store import Recorded
 from libs.kernel import Missing
-from libs.kernel.calendar import SHANGHAI
-from libs.kernel.why import Decision, Ground, Said, Why
+from libs.kernel.why import Decision, Ground, Said, Why, by_the_clock, in_yuan
 from libs.runtime.citypack import CityPack
 from services.ids import CardId
-from services.wallet.adapters.fares import yuan
 from services.wallet.domain import chart
 from services.wallet.domain.adjustment.events import AdjustmentDeclined, AdjustmentMade, AdjustmentProposed
 from services.wallet.domain.naming import TapCaseId
@@ -37,6 +34,7 @@ from services.wallet.domain.purse.events import (
     PurseFrozen,
     PurseOpened,
     PurseReleased,
+    ValidityNoted,
 )
 from services.wallet.domain.reconciliation.events import (
     DayReconciled,
@@ -85,6 +83,7 @@ explained where they are asked, `/v1/fares/{programme}`.
 """
 
 EXPLAINED_ELSEWHERE: Mapping[type, str] = {
+    ValidityNoted: "issuance has endorsed the card: /v1/cards/{card_id}/issue/why?about=validity",
     CardSucceeded: "issuance made a new card work: /v1/applications/{application_id}/why",
     CardEnded: "whoever ended the card has decided: /v1/cards/{card_id}/why",
     DifferenceSuspended: "/v1/differences/{difference_id} says of which class it is and since when it waits",
@@ -132,13 +131,13 @@ def why_of_payment(story: Story, programme: str, pack: CityPack) -> Why:
     for fact, row in story:
         match fact:
             case PaymentAuthorised():
-                until, fen = _hour(fact.expires_at), yuan(fact.amount_fen)
+                until, fen = by_the_clock(fact.expires_at), in_yuan(fact.amount_fen)
                 decision, said = Decision.DEADLINE, Said(
                     zh=f"为商户{fact.merchant}预留{fen}元，至{until}未扣款的自动解除",
                     en=f"{fen} yuan are held for {fact.merchant}; what is not taken by {until} is free again",
                 )  # fmt: skip
             case PaymentReleased(why="expired"):
-                fen = yuan(fact.released_fen)
+                fen = in_yuan(fact.released_fen)
                 decision, said = Decision.GRANT, Said(
                     zh=f"预留期满，{fen}元已解除", en=f"the hour of the hold has struck: {fen} yuan are free again"
                 )  # fmt: skip
@@ -161,17 +160,17 @@ def why_of_adjustment(story: Story, programme: str, pack: CityPack) -> Why:
     for fact, row in story:
         match fact:
             case AdjustmentProposed():
-                asked, until = fact, _hour(fact.until)
+                asked, until = fact, by_the_clock(fact.until)
                 decision, said = Decision.DEADLINE, Said(
-                    zh=f"提议调账{yuan(fact.amount_fen)}元（{fact.reason}，凭证{fact.evidence}），须由另一人于{until}前核准",
-                    en=f"{yuan(fact.amount_fen)} yuan are to be put right ({fact.reason}, record {fact.evidence}); "
+                    zh=f"提议调账{in_yuan(fact.amount_fen)}元（{fact.reason}，凭证{fact.evidence}），须由另一人于{until}前核准",
+                    en=f"{in_yuan(fact.amount_fen)} yuan are to be put right ({fact.reason}, record {fact.evidence}); "
                     f"another person must approve it by {until}",
                 )  # fmt: skip
             case AdjustmentMade():
                 because = "" if asked is None else asked.reason
                 decision, said = Decision.GRANT, Said(
-                    zh=f"经两人核准，调账{yuan(fact.amount_fen)}元：{because}",
-                    en=f"two people have put {yuan(fact.amount_fen)} yuan right: {because}",
+                    zh=f"经两人核准，调账{in_yuan(fact.amount_fen)}元：{because}",
+                    en=f"two people have put {in_yuan(fact.amount_fen)} yuan right: {because}",
                 )  # fmt: skip
             case AdjustmentDeclined():
                 decision, said = Decision.REFUSAL, Said(
@@ -199,7 +198,7 @@ def why_of_tap_case(case_id: TapCaseId, story: Story, pack: CityPack) -> Why:
             continue
         match fact:
             case RulingProposed():
-                ruling, until, what = fact.ruling, _hour(fact.until), _RULINGS[fact.ruling]
+                ruling, until, what = fact.ruling, by_the_clock(fact.until), _RULINGS[fact.ruling]
                 decision, said = Decision.DEADLINE, Said(
                     zh=f"提议{what.zh}（{fact.reason}，凭证{fact.evidence}），须由另一人于{until}前核准",
                     en=f"proposed: {what.en} ({fact.reason}, record {fact.evidence}); "
@@ -243,15 +242,15 @@ def _opened(fact: PurseOpened, pack: CityPack) -> Told:
 
 def _frozen(fact: PurseFrozen, _pack: CityPack) -> Told:
     how = ("书面", "in writing") if fact.kind == "written_report" else ("电话", "by telephone")
-    zh = f"持卡人已{how[0]}挂失，卡内资金自{_hour(fact.at)}起停用"
-    en = f"reported lost {how[1]}: the money is stopped from {_hour(fact.at)}"
+    zh = f"持卡人已{how[0]}挂失，卡内资金自{by_the_clock(fact.at)}起停用"
+    en = f"reported lost {how[1]}: the money is stopped from {by_the_clock(fact.at)}"
     if fact.until is None:
         return Decision.BLOCK, Said(zh=f"{zh}，至解挂或换发新卡为止", en=f"{en} until it is lifted or a new card works")
-    return Decision.BLOCK, Said(zh=f"{zh}，至{_hour(fact.until)}", en=f"{en} until {_hour(fact.until)}")
+    return Decision.BLOCK, Said(zh=f"{zh}，至{by_the_clock(fact.until)}", en=f"{en} until {by_the_clock(fact.until)}")
 
 
 def _released(fact: PurseReleased, _pack: CityPack) -> Told:
-    since = _hour(fact.from_at or fact.at)
+    since = by_the_clock(fact.from_at or fact.at)
     return Decision.GRANT, Said(
         zh=f"挂失已失效或已解除，卡内资金自{since}起可用",
         en=f"the report has lapsed or was lifted: the money can be used from {since}",
@@ -259,7 +258,7 @@ def _released(fact: PurseReleased, _pack: CityPack) -> Told:
 
 
 def _load_paid(fact: LoadPaid, _pack: CityPack) -> Told:
-    fen, until = yuan(fact.amount_fen), _hour(fact.expires_at)
+    fen, until = in_yuan(fact.amount_fen), by_the_clock(fact.expires_at)
     return Decision.DEADLINE, Said(
         zh=f"充值{fen}元待写入卡片，至{until}仍不明的转待退款",
         en=f"{fen} yuan wait to be written to the chip; unless it is known by {until}, they wait to be paid out",
@@ -267,7 +266,7 @@ def _load_paid(fact: LoadPaid, _pack: CityPack) -> Told:
 
 
 def _load_reversed(fact: LoadReversed, _pack: CityPack) -> Told:
-    fen = yuan(fact.amount_fen)
+    fen = in_yuan(fact.amount_fen)
     if fact.how == "expired":
         zh, en = f"期满仍不明，充值{fen}元已转待退款", f"nobody knew in time: {fen} yuan wait to be paid out"
     else:
@@ -276,7 +275,7 @@ def _load_reversed(fact: LoadReversed, _pack: CityPack) -> Told:
 
 
 def _load_late(fact: LoadFoundLate, _pack: CityPack) -> Told:
-    fen = yuan(fact.amount_fen)
+    fen = in_yuan(fact.amount_fen)
     return Decision.GRANT, Said(
         zh=f"期满退款后发现卡片已写入{fen}元，由发卡方承担",
         en=f"the chip shows {fen} yuan that were given back after the last hour; the issuer bears them",
@@ -284,7 +283,7 @@ def _load_late(fact: LoadFoundLate, _pack: CityPack) -> Told:
 
 
 def _cooling(fact: CoolingBegun, _pack: CityPack) -> Told:
-    ends, latest = _hour(fact.ends_at), _hour(fact.latest_at)
+    ends, latest = by_the_clock(fact.ends_at), by_the_clock(fact.latest_at)
     return Decision.DEADLINE, Said(
         zh=f"等待卡片停用前的脱机交易至{ends}，最迟{latest}，之后结清卡内余额",
         en=f"what the chip paid before may come in until {ends}, {latest} at the latest; then its money moves",
@@ -293,13 +292,13 @@ def _cooling(fact: CoolingBegun, _pack: CityPack) -> Told:
 
 def _cooling_on(fact: CoolingExtended, _pack: CityPack) -> Told:
     return Decision.DEADLINE, Said(
-        zh=f"尚有终端未上传，继续等待至{_hour(fact.ends_at)}",
-        en=f"a terminal has not uploaded yet: it is waited for until {_hour(fact.ends_at)}",
+        zh=f"尚有终端未上传，继续等待至{by_the_clock(fact.ends_at)}",
+        en=f"a terminal has not uploaded yet: it is waited for until {by_the_clock(fact.ends_at)}",
     )
 
 
 def _settled(fact: ChipSettled, _pack: CityPack) -> Told:
-    fen = yuan(fact.amount_fen)
+    fen = in_yuan(fact.amount_fen)
     if fact.to == "account":
         return Decision.GRANT, Said(zh=f"卡内余额{fen}元已转入账户", en=f"{fen} yuan of the chip are on the account")
     return Decision.GRANT, Said(
@@ -317,7 +316,7 @@ def _forfeited(_fact: ChipForfeited, _pack: CityPack) -> Told:
 def _paid_out(fact: AccountPaidOut, _pack: CityPack) -> Told:
     if not fact.fee_fen:
         return Decision.FEE, Said(zh="退还余额不收手续费", en="paying out what was left is free of charge")
-    fen = yuan(fact.fee_fen)
+    fen = in_yuan(fact.fee_fen)
     return Decision.FEE, Said(zh=f"退还余额收手续费{fen}元", en=f"paying out what was left costs {fen} yuan")
 
 
@@ -344,7 +343,3 @@ _OF_THE_ACCOUNT: tuple[About, ...] = ("opening", "fee")
 def _grounds(pack: CityPack, fact: Any, row: Recorded, *paths: str) -> tuple[Ground, ...]:
     found = (pack.ground(path, fact.at, row.edition) for path in paths)
     return tuple(ground for ground in found if ground is not None)
-
-
-def _hour(at: datetime) -> str:
-    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

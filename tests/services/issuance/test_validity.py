@@ -36,7 +36,7 @@ from tests.services.issuance.card_drawer import (
 )
 
 HANGZHOU = "330100"
-ROW: Any = SimpleNamespace(meta="{}")
+ROW: Any = SimpleNamespace(edition="")
 
 
 def of(city: str, programme: str) -> IssuanceBylaw:

@@ -141,7 +141,7 @@ STORIES: dict[type, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("fact", EXPLAINED, ids=lambda fact: fact.__name__)
 def test_each_decision_has_a_sentence_in_both_languages_and_cites_a_rule(fact: type) -> None:
-    rows = [(one, SimpleNamespace(meta='{"bylaws": "e1"}')) for one in STORIES[fact]]
+    rows = [(one, SimpleNamespace(edition="e1")) for one in STORIES[fact]]
     first = (drawer.submitted, rows[0][1])
     on_paper: Any = [first, *(row for row in rows if type(row[0]) in get_args(papers.Event))]
     on_cards: Any = [row for row in rows if type(row[0]) in get_args(cards.Event)]
@@ -155,7 +155,7 @@ def test_each_decision_has_a_sentence_in_both_languages_and_cites_a_rule(fact: t
 @pytest.mark.requirement("R135")
 def test_an_endorsed_permit_says_until_when_it_holds_and_by_which_article() -> None:
     holding = holding_id(person_id(drawer.WUXI, derived("Li")), "residence-permit")
-    paper, no_edition = application_id(holding, derived(1)), SimpleNamespace(meta="{}")
+    paper, no_edition = application_id(holding, derived(1)), SimpleNamespace(edition="")
     facts = (
         replace(drawer.entitled, programme="residence-permit"),
         replace(drawer.reserved, application_id=paper),
@@ -181,7 +181,7 @@ def test_an_endorsement_that_was_taken_back_says_until_when_the_card_holds_as_be
 
 
 def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> None:
-    story: Any = [(one, SimpleNamespace(meta="{}")) for one in (drawer.submitted, drawer.withdrawn)]
+    story: Any = [(one, SimpleNamespace(edition="")) for one in (drawer.submitted, drawer.withdrawn)]
     with pytest.raises(NotDecided):
         why("refusal", drawer.PAPER, story, [], drawer.BYLAWS)
 
@@ -190,7 +190,7 @@ def test_what_an_applicant_takes_back_herself_is_no_refusal_of_the_city() -> Non
 
 
 def rows(*facts: Any) -> Any:
-    return [(one, SimpleNamespace(meta='{"bylaws": "e1"}')) for one in facts]
+    return [(one, SimpleNamespace(edition="e1")) for one in facts]
 
 
 def of_card(about: Any, *facts: Any, card: Any = drawer.CARD) -> Why:
