@@ -15,9 +15,10 @@ from libs.messaging.bus import PARTITIONS, Bus, Letter, Slot, partition_of, topi
 from libs.messaging.inlet import Inlet
 from libs.messaging.memory import out_of_step, rung
 from libs.messaging.message import Message
-from libs.messaging.relay import BATCH_MAX, Relay
 from libs.messaging.relay import LOOK_AGAIN_S as RELAY_LOOKS_AGAIN_S
+from libs.messaging.relay import Relay
 
+CARRIED_MAX = 3_000  # What a reader takes at once; and a thousand rows of a roll make three thousand letters.
 COPY_MIN = 100  # From so many letters on, COPY is worth its further round trips.
 _LOCKS = "select pg_advisory_xact_lock(hashtext($1), partition) from unnest($2::integer[]) partition"
 _CARRY_LOCKS = (
@@ -140,7 +141,7 @@ class Neighbour:
         """Send what is there, up to a batch; returns how many messages were sent. Raises Outage."""
         async with self._bus.connected() as connection, connection.transaction(isolation="read_committed"):
             await connection.execute(_CARRY_LOCKS, self._topic)  # Whoever held a lock before us is seen.
-            sent: int = await connection.fetchval(self._carry_sql, self._topic, self._service, BATCH_MAX)
+            sent: int = await connection.fetchval(self._carry_sql, self._topic, self._service, CARRIED_MAX)
         if sent:
             self._bus.bell.ring()
         return sent

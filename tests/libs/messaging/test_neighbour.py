@@ -82,7 +82,7 @@ async def test_a_letter_is_what_any_other_relay_would_have_sent(store: PostgresS
 async def test_a_full_batch_leaves_the_rest_for_the_next_step(
     store: PostgresStore, bus: PostgresBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.messaging.postgres.BATCH_MAX", 4)
+    monkeypatch.setattr("libs.messaging.postgres.CARRIED_MAX", 4)
     await append(store, "card-1", 3, shard=0)
     await append(store, "card-2", 3, shard=1)
     relay = Neighbour("toy", store, bus)
