@@ -28,7 +28,7 @@ SETTINGS = {  # For a small machine, and for this machine only. Durability stays
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "120",
-    "shared_buffers": "512MB",  # What is not used is not taken; the indexes of a million persons outgrow less.
+    "shared_buffers": "256MB",  # What is not used is not taken.
     "max_wal_size": "8GB",  # A roll writes 20 kB a person, and pages whole again after each checkpoint.
 }
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # Clusters and messages are the same everywhere.

@@ -83,7 +83,7 @@ async def test_an_empty_place_becomes_a_server_of_our_own(home: Path) -> None:
         assert server.process is not None
         assert os.getsid(server.process.pid) == server.process.pid
         assert await _ask(dsn, "SHOW max_connections") == "120"
-        assert await _ask(dsn, "SHOW shared_buffers") == "512MB"
+        assert await _ask(dsn, "SHOW shared_buffers") == "256MB"
         assert await _ask(dsn, "SHOW unix_socket_directories") == ""
         assert await _ask(dsn, "SHOW data_checksums") == "on"
         assert await _ask(dsn, "SELECT count(*) FROM pg_settings WHERE name ~ 'fsync|commit$' AND setting = 'off'") == 0
