@@ -86,6 +86,7 @@ class PostgresStore:
         self._reading = Together(self._read_all)
         self._settling = Together(self._settle_all)
         self._bell = Doorbell()
+        self._outbox_sql, self._outbox_of_sql = _OUTBOX.format(s=schema), _OUTBOX_OF.format(s=schema)
         self._ends_sql = (
             f"select s, coalesce((select f.position from {schema}.fact f where f.shard = s "
             f"order by f.position desc limit 1), 0), coalesce((select o.sequence from {schema}.outbox o "
@@ -233,9 +234,9 @@ class PostgresStore:
     ) -> Sequence[Outgoing]:
         marks = [after.get(shard, 0) for shard in range(SHARDS)]
         if types is None:
-            rows = await self._ask(_OUTBOX.format(s=self.schema), marks, limit)
+            rows = await self._ask(self._outbox_sql, marks, limit)
         else:
-            rows = await self._ask(_OUTBOX_OF.format(s=self.schema), marks, limit, list(types))
+            rows = await self._ask(self._outbox_of_sql, marks, limit, list(types))
         return [Outgoing(*row) for row in rows]
 
     async def ends(self) -> Mapping[int, int]:

@@ -8,8 +8,11 @@ with rows as (
     ) o
     limit $3
 ), ends as materialized (  -- Once, and not for each row.
-    select p as partition, coalesce((select l."offset" + 1 from {log}.letter l where l.topic = $1 and l.partition = p
-                                     order by l."offset" desc limit 1), 0) as next
+    select p as partition, coalesce(
+        (select l."offset" + 1 from {log}.letter l where l.topic = $1 and l.partition = p order by l."offset" desc limit 1),
+        (select e.next from {log}.emptied e where e.topic = $1 and e.partition = p),
+        0
+    ) as next
     from generate_series(0, {partitions} - 1) p
 ), sent as (
     insert into {log}.letter
@@ -22,4 +25,4 @@ with rows as (
 ), moved as (
     update {store}.relayed r set sequence = m.sequence from reached m where r.shard = m.shard returning m.rows
 )
-select coalesce(sum(rows), 0)::integer from moved
+select coalesce(sum(rows), 0)::integer from moved, set_config('synchronous_commit', 'off', true)

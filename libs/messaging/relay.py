@@ -21,7 +21,7 @@ class Relay:
     """
 
     def __init__(self, service: str, store: Store, bus: Bus) -> None:
-        self._service, self._store, self._bus = service, store, bus
+        self._service, self._store, self._bus, self._topic = service, store, bus, topic_of(service)
         self._marks: Mapping[int, int] | None = None
         self._rung = asyncio.Event()
         store.on_append(self._rung.set)
@@ -34,11 +34,22 @@ class Relay:
         if not rows:
             self._marks = None  # A server that has crashed may have forgotten where they stood last.
             return 0
-        await self._bus.publish(topic_of(self._service), [Message.of(self._service, row) for row in rows])
+        await self._bus.publish(self._topic, [Message.of(self._service, row) for row in rows])
         reached = {row.shard: row.sequence for row in rows}
         moved = {shard: (self._marks.get(shard, 0), sequence) for shard, sequence in reached.items()}
         self._marks = {**self._marks, **reached} if await self._store.mark(moved) else None
         return len(rows)
+
+    async def start_over(self) -> None:
+        """Empty the topic and let the marks go back, so that everything is sent once more.
+
+        In this order: whatever a relay at work sends into the emptied topic is sent again. Raises Outage, and can then
+        be repeated.
+        """
+        await self._bus.forget(self._topic)
+        while not await self._store.mark({s: (mark, 0) for s, mark in (await self._store.marks()).items() if mark}):
+            pass
+        self._marks = None
 
     async def wait(self) -> None:
         """Return when there may be more to send."""

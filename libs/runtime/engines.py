@@ -179,7 +179,8 @@ async def _bring_up_to_date(pool: asyncpg.Pool, engine: AsyncEngine, services: l
         await connection.execute("select pg_advisory_xact_lock(hashtext('citycard migrations'))")
         await connection.execute(CITY_TIME_DDL)
         await connection.execute(LEASE_DDL)
-        for schema, ddl in (("bus", bus_ddl("bus")), ("vault", vault_ddl("vault"))):
-            if not await connection.fetchval("select to_regnamespace($1) is not null", schema):
-                await connection.execute(f"create schema {schema}")
-                await connection.execute(ddl)
+        await connection.execute("create schema if not exists bus")
+        await connection.execute(bus_ddl("bus"))
+        if not await connection.fetchval("select to_regnamespace('vault') is not null"):
+            await connection.execute("create schema vault")
+            await connection.execute(vault_ddl("vault"))

@@ -340,7 +340,7 @@ class TimelineEntry(BaseModel):
     details: dict[str, Any]
 
 
-NOT_TOLD_AGAIN = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
+_BESIDE = {"holding_id", "person_id", "at", "receipt_hash", "bylaws"}
 """What stands beside each entry, or is of no use to whoever reads it."""
 
 
@@ -361,20 +361,23 @@ class TimelineView(BaseModel):
                     what=row["what"],
                     channel=row["channel"],
                     actor=row["actor"],
-                    details=_said(
-                        {k: said for k, said in json.loads(row["details"]).items() if k not in NOT_TOLD_AGAIN}
-                    ),
+                    details=_details(row["details"]),
                 )
                 for row in rows
             ],
         )
 
 
-def _said(details: Any) -> Any:
+def _details(message: str) -> dict[str, Any]:
+    """What a message says beyond what stands beside it."""
+    return {name: _said(one) for name, one in json.loads(message).items() if one is not None and name not in _BESIDE}
+
+
+def _said(part: Any) -> Any:
     """Without what was left open."""
-    if isinstance(details, dict):
-        return {name: _said(one) for name, one in details.items() if one is not None}
-    return [_said(one) for one in details] if isinstance(details, list) else details
+    if isinstance(part, dict):
+        return {name: _said(one) for name, one in part.items() if one is not None}
+    return [_said(one) for one in part] if isinstance(part, list) else part
 
 
 def card_view(

@@ -11,8 +11,12 @@ from libs.eventsourcing.postgres import ddl as store_ddl
 from libs.kernel import Outage
 from libs.messaging.bus import PARTITIONS, topic_of
 from libs.messaging.memory import MemoryBus
+from libs.messaging.message import Message
+from libs.messaging.notebook import MemoryNotebook
 from libs.messaging.postgres import Neighbour, PostgresBus, relay_of
 from libs.messaging.postgres import ddl as bus_ddl
+from libs.messaging.reader import Reader, nothing
+from libs.messaging.readmodel import MemoryRows
 from libs.messaging.relay import Relay
 from libs.testing.bus_contract import beginning, told
 from libs.testing.clocks import StandingClock
@@ -111,6 +115,75 @@ async def test_what_breaks_off_leaves_neither_letter_nor_mark(
     assert await Neighbour("toy", store, bus).step() == 2
 
 
+class Listener:
+    """A reader that heeds some types, and what it has heard."""
+
+    def __init__(self, bus: PostgresBus, *types: str) -> None:
+        self.heard: list[str] = []
+        heeds = frozenset(types)
+        feed = bus.feed("a", [TOPIC], heeds)
+        self.reader = Reader("city", feed, MemoryNotebook(MemoryRows()), self._hear, nothing, heeds=heeds)
+
+    async def _hear(self, message: Message) -> None:
+        self.heard.append(message.id)
+
+    async def listen(self) -> None:
+        while await self.reader.step():
+            pass
+
+
+async def test_a_reader_hears_what_it_heeds_and_comes_by_the_rest(store: PostgresStore, bus: PostgresBus) -> None:
+    relay, noted, other = Neighbour("toy", store, bus), Listener(bus, "toy.Noted.v1"), Listener(bus, "toy.Other.v1")
+    await append(store, "card-1", 2, shard=0)
+    await append(store, "card-2", 1, shard=8)
+    await relay.step()
+    for one in (noted, other):
+        await one.listen()
+        assert await one.reader.lag() == 0
+    assert noted.heard == ["toy/0/1", "toy/0/2", "toy/8/1"]
+    assert not other.heard
+    assert (noted.reader.figures.handled, other.reader.figures.handled) == (3, 1), "of the rest it is shown the last"
+
+
+async def test_a_log_that_starts_over_costs_no_reader_a_letter(store: PostgresStore, bus: PostgresBus) -> None:
+    """In the old log shard 8 came first, and was heard; in the new one what was not heard comes first."""
+    relay, listener = Neighbour("toy", store, bus), Listener(bus, "toy.Noted.v1")
+    await append(store, "card-2", 2, shard=8)
+    await relay.step()
+    await listener.listen()
+    await append(store, "card-1", 3, shard=0)
+    await relay.start_over()
+    assert await bus.ends([TOPIC]) == {(TOPIC, n): 2 if n == 0 else 0 for n in range(PARTITIONS)}
+    await relay.step()
+    await listener.listen()
+    assert listener.heard == ["toy/8/1", "toy/8/2", "toy/0/1", "toy/0/2", "toy/0/3"], "each once, and none left out"
+
+
+async def test_a_log_that_starts_over_begins_with_the_first_message_of_each_shard(
+    store: PostgresStore, bus: PostgresBus
+) -> None:
+    """A relay at work meanwhile sends nothing of the middle into the emptied topic."""
+    await append(store, "card-1", 200, shard=0)
+    relays = [Neighbour("toy", store, bus) for _ in range(3)]
+    await relays[0].step()
+
+    async def at_work(relay: Neighbour) -> None:
+        for nth in range(10):
+            await append(store, f"card-{id(relay)}", 1, shard=0, expected=nth)
+            await relay.step()
+
+    await asyncio.gather(at_work(relays[1]), at_work(relays[2]), relays[0].start_over())
+    while await relays[0].step():
+        pass
+    assert await in_the_first_partition(bus) == [f"toy/0/{n}" for n in range(1, 221)]
+
+
+async def in_the_first_partition(bus: PostgresBus) -> list[str]:
+    """What lies in the first partition, in order."""
+    feed = bus.feed("a", [TOPIC])
+    return [message.id for message in told(await feed.fetch({(TOPIC, 0): 0}, 10_000))]
+
+
 async def test_a_database_that_is_away_is_an_outage(dsn: str) -> None:
     async with asyncpg.create_pool(dsn, min_size=0, max_size=1) as closed:
         pass
@@ -122,6 +195,6 @@ async def test_it_is_asked_only_where_both_lie_in_one_database(
     store: PostgresStore, bus: PostgresBus, pool: asyncpg.Pool, dsn: str
 ) -> None:
     assert isinstance(relay_of("toy", store, bus), Neighbour)
-    assert isinstance(relay_of("toy", store, MemoryBus()), Relay)
+    assert type(relay_of("toy", store, MemoryBus())) is Relay
     async with asyncpg.create_pool(dsn, min_size=0, max_size=1) as other:
-        assert isinstance(relay_of("toy", store, PostgresBus(other, bus.schema)), Relay)
+        assert type(relay_of("toy", store, PostgresBus(other, bus.schema))) is Relay
