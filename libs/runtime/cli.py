@@ -246,13 +246,16 @@ def _roll(asked: argparse.Namespace) -> int:
 
 
 def _log(_asked: argparse.Namespace) -> int:
-    from libs.runtime.engines import open_platform
+    from libs.runtime.engines import open_platform, visited
     from libs.runtime.rebuild import rebuild_log
 
     async def rebuild() -> None:
         settings = Settings()
         refuse_unsafe(settings)
-        async with open_platform(settings, list(SERVICES)) as platform:
+        async with (
+            visited(settings) as (dsn, _),
+            open_platform(settings.model_copy(update={"database_url": dsn}), list(SERVICES)) as platform,
+        ):
             for name, messages in (await rebuild_log(platform, build_services(platform))).items():
                 print(f"{name}: {messages} messages")
 
@@ -261,14 +264,14 @@ def _log(_asked: argparse.Namespace) -> int:
 
 
 def _rebuild(asked: argparse.Namespace) -> int:
-    from libs.runtime.engines import open_platform, reached
+    from libs.runtime.engines import open_platform, visited
     from libs.runtime.readmodels import rebuild as rebuild_read_models
 
     async def build() -> None:
         settings = Settings()
         refuse_unsafe(settings)
         async with (
-            reached(settings) as dsn,
+            visited(settings) as (dsn, _),
             open_platform(settings.model_copy(update={"database_url": dsn}), list(SERVICES)) as platform,
         ):
             (service,) = build_services(platform, [asked.service])
